@@ -1,0 +1,251 @@
+"""Every status comes about as SPEC says, and only so."""
+
+import random
+
+import pytest
+from conftest import COIN, SUM, MakeCourse, card, deck
+
+from vaeflash.card import Status
+from vaeflash.check import Outcome, check_claim, status_of
+from vaeflash.course import Course
+from vaeflash.errors import VaeflashError
+from vaeflash.ledger import Ledger
+from vaeflash.runner import Runs
+from vaeflash.selection import choose
+from vaeflash.standing import Standing
+
+COMPUTED = SUM.replace('metrics={"total"', 'metrics={**{}, "total"')
+"""The same, but its metrics' names cannot be read from the source."""
+DEMOS = {"coin": COIN, "two_and_two": SUM, "computed": COMPUTED}
+
+
+def outcome(make_course: MakeCourse, meta: str, **options: int) -> Outcome:
+    course = make_course(cards={"deck": deck(card("it", meta))}, demos=DEMOS)
+    (item,) = choose(course)
+    return check_claim(item, Runs(), **options)
+
+
+def heads_up_to(rate: float, seeds: int) -> list[bool]:
+    """What COIN does on the evidence seeds, worked out apart from the engine."""
+    return [random.Random(1000 + n).random() < rate for n in range(seeds)]
+
+
+@pytest.mark.parametrize(
+    ("meta", "status", "told"),
+    [
+        (":demo coin\n:claim heads == 1\n:control rate=0", Status.VERIFIED, "5/5"),
+        (":demo coin\n:myth heads == 0\n:control rate=0", Status.BUSTED, "0/2"),
+        (":demo coin\n:claim heads == 0\n:control rate=0", Status.WRONG, "0/2"),
+        (":demo coin\n:myth heads == 1\n:control rate=0", Status.WRONG, "5/5"),
+        (":demo coin\n:claim heads == 1", Status.VACUOUS, "5/5"),
+        (":demo coin\n:claim heads >= 0\n:control rate=0", Status.VACUOUS, "5/5"),
+        (":demo two-and-two\n:claim total == 4\n:control a=3", Status.VERIFIED, "1/1"),
+        (":demo two-and-two\n:claim total == 5\n:control a=3", Status.WRONG, "0/1"),
+        (":demo computed\n:claim nothing == 4\n:control a=3", Status.ERROR, "0/0"),
+        (":demo two-and-two\n:claim total[fail=ValueError] == 4", Status.ERROR, "0/0"),
+        (
+            ':demo two-and-two\n:claim error[fail=ValueError] == "ValueError"\n:control fail=""',
+            Status.VERIFIED,
+            "1/1",
+        ),
+        (
+            ':demo two-and-two\n:claim error[fail=RuntimeError] == "ValueError"\n:control a=1',
+            Status.ERROR,
+            "0/0",
+        ),
+    ],
+)
+def test_a_claim_gets_its_status(
+    make_course: MakeCourse, meta: str, status: Status, told: str
+) -> None:
+    entry = outcome(make_course, meta).entry
+
+    assert (entry.status, f"{entry.yes}/{entry.seeds}") == (status, told)
+
+
+def test_evidence_uses_every_seed_from_1000_in_order(make_course: MakeCourse) -> None:
+    entry = outcome(make_course, ":demo coin\n:claim heads[rate=0.7] == 1").entry
+    values = [bool(measured["heads[rate=0.7]"]) for measured in entry.values.values()]
+
+    assert (list(entry.values), values) == (
+        [str(1000 + n) for n in range(entry.seeds)],
+        heads_up_to(0.7, entry.seeds),
+    )
+
+
+def test_a_claim_that_the_budget_does_not_decide_is_open(make_course: MakeCourse) -> None:
+    entry = outcome(make_course, ":demo coin\n:claim heads == 1\n:control rate=0", budget=3).entry
+
+    assert (entry.status, entry.verdict, entry.yes) == (Status.OPEN, "inconclusive", 3)
+
+
+def test_a_crash_under_control_is_not_a_flip(make_course: MakeCourse) -> None:
+    meta = ":demo two-and-two\n:claim total == 4\n:control fail=ValueError"
+    entry = outcome(make_course, meta).entry
+
+    assert (entry.status, entry.controls[0].verdict) == (Status.VACUOUS, "error")
+
+
+def test_every_control_must_flip(make_course: MakeCourse) -> None:
+    meta = ":demo two-and-two\n:claim total == 4\n:control a=3\n:control a=1,b=3"
+    entry = outcome(make_course, meta).entry
+
+    assert (entry.status, [c.flipped for c in entry.controls]) == (Status.VACUOUS, [True, False])
+
+
+def test_a_demo_that_needs_a_gpu_is_not_run_without_one(make_course: MakeCourse) -> None:
+    demos = {"gpu": 'NEEDS = ("cuda",)\n' + SUM}
+    cards = {"deck": deck(card("it", ":demo gpu\n:claim total == 4\n:control a=3"))}
+    (item,) = choose(make_course(cards=cards, demos=demos))
+
+    entry = check_claim(item, Runs()).entry
+
+    assert (entry.status, entry.note) == (Status.NOT_RUN, "the demo needs a CUDA device")
+
+
+def test_a_demo_that_needs_an_extra_is_not_run_without_it(make_course: MakeCourse) -> None:
+    demos = {"gpu": 'NEEDS = ("extra:no_such_package",)\n' + SUM}
+    cards = {"deck": deck(card("it", ":demo gpu\n:claim total == 4\n:control a=3"))}
+    (item,) = choose(make_course(cards=cards, demos=demos))
+
+    assert check_claim(item, Runs()).entry.status is Status.NOT_RUN
+
+
+def test_cards_share_their_runs(make_course: MakeCourse) -> None:
+    meta = ":demo two-and-two\n:claim total == 4\n:control a=3"
+    cards = {"deck": deck(card("one", meta), card("two", meta))}
+    runs = Runs()
+
+    for item in choose(make_course(cards=cards, demos=DEMOS)):
+        check_claim(item, runs)
+
+    assert (runs.made, runs.recalled) == (2, 0)
+
+
+def test_a_second_check_recalls_every_run(make_course: MakeCourse) -> None:
+    meta = ":demo coin\n:claim heads == 1\n:control rate=0"
+    course = make_course(cards={"deck": deck(card("it", meta))}, demos=DEMOS)
+    (item,) = choose(course)
+    first = check_claim(item, Runs())
+    again = Runs()
+
+    second = check_claim(item, again)
+
+    assert (again.made, again.recalled, second.entry) == (0, 7, first.entry)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "flips", "myth", "status"),
+    [
+        ("holds", [True], False, Status.VERIFIED),
+        ("holds", [True], True, Status.WRONG),
+        ("refuted", [True], True, Status.BUSTED),
+        ("refuted", [], False, Status.WRONG),
+        ("holds", [], False, Status.VACUOUS),
+        ("refuted", [True, False], True, Status.VACUOUS),
+        ("inconclusive", [], False, Status.OPEN),
+        ("error", [], True, Status.ERROR),
+        ("not-run", [], False, Status.NOT_RUN),
+    ],
+)
+def test_a_status_follows_from_verdict_and_controls(
+    verdict: str, flips: list[bool], myth: bool, status: Status
+) -> None:
+    assert status_of(verdict, flips, myth=myth) is status
+
+
+@pytest.fixture
+def judged(make_course: MakeCourse) -> Standing:
+    """The standing of a course whose one claim has just been verified."""
+    meta = ":demo coin\n:claim heads == 1\n:control rate=0"
+    course = make_course(cards={"deck": deck(card("it", meta))}, demos=DEMOS)
+    (item,) = choose(course)
+    return Standing(course, Ledger([check_claim(item, Runs()).entry]))
+
+
+def standing_after(judged: Standing, old: str, new: str, file: str) -> Status:
+    """The status after an edit of the course, read anew."""
+    from vaeflash import source
+    from vaeflash.course import open_course
+
+    path = judged.course.root / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    source._code_of.cache_clear()
+    course: Course = open_course(judged.course.root)
+    ((_, edited),) = course.cards()
+    return Standing(course, judged.ledger).entry(edited, edited.claims[0]).status
+
+
+def test_fresh_evidence_is_current(judged: Standing) -> None:
+    ((_, it),) = judged.course.cards()
+
+    assert judged.entry(it, it.claims[0]).status is Status.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "file", "status"),
+    [
+        ("< params.rate", "<= params.rate", "demos/coin.py", Status.STALE),
+        ("rate: float = 1.0", "rate: float = 0.9", "demos/coin.py", Status.STALE),
+        (":control rate=0", ":control rate=0.1", "cards/deck.md", Status.STALE),
+        ("heads == 1", "heads > 0", "cards/deck.md", Status.NOT_RUN),
+        ("{#it}", "{#that}", "cards/deck.md", Status.NOT_RUN),
+        ("One toss.", "A toss.", "demos/coin.py", Status.VERIFIED),
+        ("What is it?", "What might it be?", "cards/deck.md", Status.VERIFIED),
+    ],
+)
+def test_evidence_stands_until_what_it_depends_on_changes(
+    judged: Standing, old: str, new: str, file: str, status: Status
+) -> None:
+    assert standing_after(judged, old, new, file) is status
+
+
+def test_evidence_from_another_torch_is_stale(
+    judged: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vaeflash.standing.torch_minor", lambda: "9.9")
+    ((_, it),) = judged.course.cards()
+
+    assert judged.entry(it, it.claims[0]).status is Status.STALE
+
+
+def problems_of(make_course: MakeCourse, *metas: str) -> list[str]:
+    cards = {"deck": deck(*(card(f"c{n}", meta) for n, meta in enumerate(metas)))}
+    with pytest.raises(VaeflashError) as caught:
+        choose(make_course(cards=cards, demos=DEMOS))
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_everything_wrong_with_the_claims_is_told_before_anything_runs(
+    make_course: MakeCourse,
+) -> None:
+    told = problems_of(
+        make_course,
+        ":demo dice\n:claim heads == 1",
+        ":demo coin\n:claim tails == 1",
+        ":demo coin\n:claim heads[rat=1] == 1",
+        ":demo coin\n:claim heads ==",
+        ":demo coin\n:claim heads == 1\n:control rate=fast",
+    )
+
+    assert [line.partition(": ")[0] for line in told] == [
+        "cards/deck.md:11",
+        "cards/deck.md:21",
+        "cards/deck.md:31",
+        "cards/deck.md:41, column 9",
+        "cards/deck.md:52",
+    ]
+
+
+def test_an_unknown_metric_lists_those_measured(make_course: MakeCourse) -> None:
+    (told,) = problems_of(make_course, ":demo coin\n:claim tails == 1")
+
+    assert told.endswith("does not measure.\n  Measured: heads, value.")
+
+
+def test_a_name_that_fits_nothing_gets_the_nearest(make_course: MakeCourse) -> None:
+    course = make_course(cards={"deck": deck(card("it", ":demo coin"))}, demos=DEMOS)
+
+    with pytest.raises(VaeflashError, match=r"'coim': no card, deck or demo.*\n.*coin"):
+        choose(course, ["coim"])

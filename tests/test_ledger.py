@@ -1,0 +1,99 @@
+"""The ledger keeps evidence: equal evidence gives equal bytes, damage is named by line."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vaeflash.card import Status
+from vaeflash.errors import CourseError
+from vaeflash.ledger import ControlEntry, Entry, Ledger, read_ledger, write_ledger
+
+ENTRY = Entry(
+    card="kl",
+    claim="kl_error < 1e-4",
+    myth=False,
+    demo="kl-divergence",
+    status=Status.VERIFIED,
+    verdict="holds",
+    yes=5,
+    values={"1000": {"kl_error": 1e-7, "shape": (2, 3)}},
+    controls=(ControlEntry("form=card", "refuted", 0, 2, flipped=True),),
+)
+
+entries = st.builds(
+    Entry,
+    card=st.text(),
+    claim=st.text(),
+    myth=st.booleans(),
+    demo=st.text(),
+    status=st.sampled_from(Status),
+    verdict=st.sampled_from(["holds", "refuted", "inconclusive", "error"]),
+    yes=st.integers(0, 40),
+    no=st.integers(0, 40),
+    values=st.dictionaries(
+        st.text(),
+        st.dictionaries(
+            st.text(),
+            st.integers()
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.booleans()
+            | st.text()
+            | st.lists(st.integers()).map(tuple),
+        ),
+    ),
+    controls=st.lists(
+        st.builds(ControlEntry, st.text(), st.text(), st.integers(), st.integers(), st.booleans())
+    ).map(tuple),
+    data=st.dictionaries(st.text(), st.text()),
+    note=st.text(),
+)
+
+
+@given(st.lists(entries, unique_by=lambda entry: entry.key))
+def test_what_is_written_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, written: list[Entry]
+) -> None:
+    path = tmp_path_factory.mktemp("ledger") / "ledger.jsonl"
+
+    write_ledger(path, Ledger(written))
+
+    assert list(read_ledger(path)) == list(Ledger(written))
+
+
+def test_the_order_of_checking_leaves_no_trace() -> None:
+    other = Entry("a", "x < 1", True, "d", Status.BUSTED, "refuted")
+
+    assert Ledger([ENTRY, other]).to_text() == Ledger([other, ENTRY]).to_text()
+
+
+def test_lines_are_sorted_by_card() -> None:
+    cards = [Entry(c, "x < 1", False, "d", Status.OPEN, "inconclusive") for c in "cab"]
+
+    assert [entry.card for entry in Ledger(cards)] == ["a", "b", "c"]
+
+
+def test_a_missing_file_is_an_empty_ledger(tmp_path: Path) -> None:
+    assert len(read_ledger(tmp_path / "none.jsonl")) == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{", "[]", "3", '{"v": 1}', '{"v": 2}', Ledger([ENTRY]).to_text().replace("verified", "ok")],
+)
+def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "ledger.jsonl"
+    path.write_text(Ledger([ENTRY]).to_text() + line)
+
+    with pytest.raises(CourseError, match=r"ledger\.jsonl:2: "):
+        read_ledger(path)
+
+
+def test_new_evidence_replaces_old_and_claims_that_left_go() -> None:
+    gone = Entry("gone", "x < 1", False, "d", Status.VERIFIED, "holds")
+    newer = ENTRY.marked(Status.OPEN)
+
+    updated = Ledger([ENTRY, gone]).updated([newer], [ENTRY.key])
+
+    assert list(updated) == [newer]

@@ -1,0 +1,3 @@
+"""Flashcards on autoencoders that prove themselves."""
+
+__version__ = "0.1.0"

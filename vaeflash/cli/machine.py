@@ -1,0 +1,101 @@
+"""`data` and `doctor`: what this machine has and can run."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from vaeflash import __version__
+from vaeflash.cli.screen import Screen, problem_text
+from vaeflash.data import DataSet, available
+from vaeflash.errors import VaeflashError
+from vaeflash.machine import choose_device, cuda_devices, torch_version
+from vaeflash.needs import missing_need
+from vaeflash.runs import default_folder
+
+if TYPE_CHECKING:
+    from vaeflash.cli import _Settings
+
+
+def list_data(screen: Screen, *, as_json: bool) -> None:
+    """Print every known data set, where it comes from and how to get more of it."""
+    sets = available()
+    if as_json:
+        screen.json("data", {"data": [_data_json(known) for known in sets]})
+        return
+    for known in sets:
+        sign = ("✔", "green") if known.source else ("–", "yellow")
+        told = known.source.origin if known.source else "not here"
+        screen.print(Text.assemble(sign, " ", (known.name, "bold"), f"  {told}"))
+        if known.source:
+            for file in known.source.files:
+                screen.print(Text.assemble(("    file     ", "dim"), str(file)), soft_wrap=True)
+            screen.print(Text.assemble(("    content  ", "dim"), f"#{known.source.fingerprint}"))
+        if known.problem:
+            screen.print(problem_text(known.problem, "   ", "yellow"), soft_wrap=True)
+        for choice in known.choices:
+            screen.print(Text.assemble(("    from     ", "dim"), choice))
+        screen.print(Text.assemble(("    licence  ", "dim"), known.licence))
+
+
+def _data_json(known: DataSet) -> dict[str, Any]:
+    source = known.source
+    return {
+        "name": known.name,
+        "here": source is not None,
+        "origin": source.origin if source else None,
+        "files": [str(file) for file in source.files] if source else [],
+        "fingerprint": source.fingerprint if source else None,
+        "problem": str(known.problem) if known.problem else None,
+        "choices": known.choices,
+        "licence": known.licence,
+    }
+
+
+def fetch(name: str, screen: Screen) -> None:
+    """Download a data set into the user's data folder: the only use of the network.
+
+    Raises:
+        DataError: The name is unknown, or the download failed; nothing half-done stays.
+    """
+    # Late, since torchvision brings torch.
+    vision = importlib.import_module("vaeflash.lab.vision")
+    source = vision.fetch(name)
+    screen.print(f"{name}: {source.origin}, in {source.files[0].parent}.", soft_wrap=True)
+
+
+def doctor(settings: _Settings, *, as_json: bool) -> None:
+    """Print what is installed, which device runs get, and for each demo whether it can run."""
+    device = choose_device()
+    facts: dict[str, Any] = {
+        "vaeflash": __version__,
+        "python": platform.python_version(),
+        "torch": torch_version() or "missing: pip install torch",
+        "cuda devices": cuda_devices(),
+        "runs go to": device,
+        "processors": os.cpu_count(),
+        "run cache": str(default_folder()),
+    }
+    course = settings.course
+    demos: dict[str, str] = {}
+    for name in course.demo_paths:
+        try:
+            demos[name] = missing_need(course.demo(name), device)
+        except VaeflashError as error:
+            demos[name] = str(error.problems[0])
+    screen: Screen = settings.out
+    if as_json:
+        screen.json("doctor", {"facts": facts, "demos": demos})
+        return
+    for label, fact in facts.items():
+        screen.print(Text.assemble((f"{label:14s}", "dim"), str(fact)), soft_wrap=True)
+    for name, missing in demos.items():
+        sign = ("✔", "green") if not missing else ("–", "yellow")
+        screen.print(Text.assemble(sign, " ", (name, "bold"), f"  {missing or 'can run'}"))
+    if not cuda_devices():
+        build = "CPU build of torch" if "+cpu" in torch_version() else "no NVIDIA driver found"
+        screen.note(f"No GPU: {build}. Demos that need one are reported as not-run.")

@@ -1,0 +1,42 @@
+"""Progress of a run, on standard error, gone when the run is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from vaeflash.cli.screen import Screen
+
+
+class Progressing:
+    """A transient progress display on standard error, drawn only on a terminal."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TimeElapsedColumn(),
+            console=screen.console,
+            transient=True,
+            disable=not screen.console.is_terminal,
+        )
+
+    def __enter__(self) -> Progressing:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def track(self, steps: Iterable[Any], description: str, total: int | None) -> Iterable[Any]:
+        """The same items, with a bar that goes when they are used up."""
+        length = total if total is not None else (len(steps) if hasattr(steps, "__len__") else None)
+        task = self._progress.add_task(description or "running", total=length)
+        try:
+            for step in steps:
+                yield step
+                self._progress.advance(task)
+        finally:
+            self._progress.remove_task(task)

@@ -1,0 +1,97 @@
+"""How things look on the terminal: signs, colours, problems, tables, JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from vaeflash.card import Status
+from vaeflash.errors import Problem
+
+JSON_FORMAT = 1
+"""Version of the shapes that `--json` prints; docs/json.md describes them."""
+
+SIGNS: Mapping[Status, tuple[str, str]] = {
+    Status.VERIFIED: ("✔", "green"),
+    Status.BUSTED: ("✘", "green"),
+    Status.VACUOUS: ("∅", "yellow"),
+    Status.WRONG: ("≠", "red"),
+    Status.OPEN: ("…", "yellow"),
+    Status.STALE: ("↻", "yellow"),
+    Status.ERROR: ("!", "red"),
+    Status.NOT_RUN: ("–", "dim"),
+}
+"""Sign and colour of each status; the word always stands beside them."""
+
+
+class Screen:
+    """A terminal, a pipe or a file to write on.
+
+    Card text goes through `Text`, never through rich's markup, which would swallow `[posterior]`.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    @classmethod
+    def output(cls, *, no_color: bool = False) -> Screen:
+        """Standard output."""
+        return cls(_console(no_color=no_color, stderr=False))
+
+    @classmethod
+    def errors(cls, *, no_color: bool = False) -> Screen:
+        """Standard error: problems, notes, progress."""
+        return cls(_console(no_color=no_color, stderr=True))
+
+    def print(self, *items: Any, **options: Any) -> None:
+        """Print renderables; a plain string is text, not markup."""
+        self.console.print(*items, markup=False, highlight=False, **options)
+
+    def plain(self, text: str) -> None:
+        """Print text as it is, without wrapping."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Print an aside."""
+        self.console.print(Text(text, style="dim"))
+
+    def problems(self, problems: Iterable[Problem]) -> None:
+        """Print each problem as `where: what` and its advice below."""
+        for problem in problems:
+            self.print(problem_text(problem), soft_wrap=True)
+
+    def json(self, command: str, content: Mapping[str, Any]) -> None:
+        """Print one versioned JSON document."""
+        document = {"vaeflash": JSON_FORMAT, "command": command} | dict(content)
+        self.plain(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+def _console(*, no_color: bool, stderr: bool) -> Console:
+    # A redirected Windows stream may be cp1252; the cards are Unicode.
+    stream: Any = sys.stderr if stderr else sys.stdout
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(encoding="utf-8", errors="replace")
+    return Console(stderr=stderr, no_color=no_color or None)
+
+
+def problem_text(problem: Problem, label: str = "", style: str = "red") -> Text:
+    """A problem as text, `where` standing out."""
+    text = Text()
+    if label:
+        text.append(f"{label} ", style=style)
+    text.append(problem.where, style=f"bold {style}")
+    text.append(f": {problem.what}")
+    for line in problem.advice.splitlines():
+        text.append(f"\n  {line}", style="dim")
+    return text
+
+
+def status_text(status: Status) -> Text:
+    """A status as sign and word."""
+    sign, style = SIGNS[status]
+    return Text(f"{sign} {status}", style=style)

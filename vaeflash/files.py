@@ -1,0 +1,66 @@
+"""Reading and writing files so that nothing is lost and every failure names its file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from vaeflash.errors import CourseError, Problem
+
+
+def read_text(path: Path, shown: str = "") -> str:
+    """The file's text, UTF-8 with or without a byte order mark.
+
+    Raises:
+        CourseError: The file is missing, unreadable or not text.
+    """
+    where = shown or str(path)
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CourseError(
+            Problem(
+                where,
+                f"this is not UTF-8 text (byte {error.start} cannot be read).",
+                "Save it as UTF-8; a binary file does not belong here.",
+            )
+        ) from error
+    except OSError as error:
+        raise unusable(where, "read", error) from error
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file as a whole: after any crash it is the old one or the new one.
+
+    Raises:
+        CourseError: The folder or disk does not take it; the old file is untouched.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    partial = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes private files; a course is shared, so follow the user's umask instead.
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(partial).chmod(0o666 & ~umask)
+        Path(partial).replace(path)
+    except OSError as error:
+        raise unusable(str(path), "write", error) from error
+    finally:
+        if partial:
+            with contextlib.suppress(FileNotFoundError):
+                Path(partial).unlink()
+
+
+def unusable(where: str, verb: str, error: OSError) -> CourseError:
+    """The error that says why the operating system refused to read or write `where`."""
+    reason = error.strerror or str(error)
+    advice = "Check the path and its permissions, and that the disk has room."
+    return CourseError(Problem(where, f"cannot {verb} this: {reason}.", advice))

@@ -1,0 +1,158 @@
+"""The ledger: what is known of each claim, one JSON line each, committed with the course.
+
+Lines are sorted by card, then by claim, and equal evidence gives equal bytes, so that a change
+in a version control system's diff is a change of evidence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from vaeflash.card import Status, Value
+from vaeflash.errors import CourseError, Problem
+from vaeflash.files import read_text, write_atomically
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ControlEntry:
+    """What a control did: the parameters as written, the verdict under them, and the counts."""
+
+    control: str
+    verdict: str
+    yes: int
+    no: int
+    flipped: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The evidence for one claim.
+
+    Attributes:
+        card: The card's id.
+        claim: The claim's text; with `myth` it identifies the line of the card.
+        verdict: "holds", "refuted", "inconclusive", or why there is none.
+        values: Seed -> metric as written in the claim -> what was measured.
+        code: Fingerprint of the demo and of the course and lab modules it imports.
+        data: Name of each data set -> which one was used, with its fingerprint.
+        date: When the last run of it was made, ISO, UTC.
+        note: What an error, a missing device or a vacuous control was, in words.
+    """
+
+    card: str
+    claim: str
+    myth: bool
+    demo: str
+    status: Status
+    verdict: str
+    yes: int = 0
+    no: int = 0
+    e_for: float = 1.0
+    e_against: float = 1.0
+    values: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    controls: tuple[ControlEntry, ...] = ()
+    code: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)
+    device: str = ""
+    torch: str = ""
+    date: str = ""
+    note: str = ""
+
+    @property
+    def key(self) -> tuple[str, bool, str]:
+        """Which claim of which card this is about."""
+        return (self.card, self.myth, self.claim)
+
+    @property
+    def seeds(self) -> int:
+        """On how many seeds the claim was judged."""
+        return self.yes + self.no
+
+    def marked(self, status: Status, note: str = "") -> Entry:
+        """The same evidence under another status."""
+        return replace(self, status=status, note=note or self.note)
+
+
+class Ledger:
+    """All entries of a course, by card and claim."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._entries = {entry.key: entry for entry in entries}
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(sorted(self._entries.values(), key=lambda entry: entry.key))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, card: str | None, claim: str, *, myth: bool) -> Entry | None:
+        """The entry of this very claim, or none."""
+        return self._entries.get((card or "", myth, claim))
+
+    def updated(self, entries: Iterable[Entry], keep: Iterable[tuple[str, bool, str]]) -> Ledger:
+        """This ledger with new entries laid over it, without claims that left the course."""
+        merged = self._entries | {entry.key: entry for entry in entries}
+        wanted = set(keep)
+        return Ledger(entry for key, entry in merged.items() if key in wanted)
+
+    def to_text(self) -> str:
+        """The file's content: one line an entry, stable bytes for equal evidence."""
+        lines = [
+            json.dumps({"v": FORMAT} | asdict(entry), ensure_ascii=False, sort_keys=True)
+            for entry in self
+        ]
+        return "".join(line + "\n" for line in lines)
+
+
+def read_ledger(path: Path) -> Ledger:
+    """The ledger in a file; an empty one if there is no such file.
+
+    Raises:
+        CourseError: A line is damaged; the message names it.
+    """
+    if not path.exists():
+        return Ledger()
+    entries = []
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if line.strip():
+            entries.append(_read_entry(line, f"{path}:{number}"))
+    return Ledger(entries)
+
+
+def write_ledger(path: Path, ledger: Ledger) -> None:
+    """Replace the file as a whole."""
+    write_atomically(path, ledger.to_text())
+
+
+def _read_entry(line: str, where: str) -> Entry:
+    try:
+        row = json.loads(line)
+        if row.pop("v") != FORMAT:
+            raise CourseError(
+                Problem(where, "this line is in a newer format.", "Update vaeflash to read it.")
+            )
+        row["status"] = Status(row["status"])
+        row["controls"] = tuple(ControlEntry(**control) for control in row["controls"])
+        row["values"] = {
+            seed: {name: _value(value) for name, value in measured.items()}
+            for seed, measured in row["values"].items()
+        }
+        return Entry(**row)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CourseError(
+            Problem(
+                where,
+                "this line of the ledger cannot be read.",
+                "Restore the file from version control, or delete it and run `vaeflash check`.",
+            )
+        ) from error
+
+
+def _value(value: Value | list[int]) -> Value:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,159 @@
+"""Read a whole course and report everything wrong with it, without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from vaeflash.card import Card
+from vaeflash.course import Course
+from vaeflash.errors import CourseError, Problem, VaeflashError
+from vaeflash.ledger import read_ledger
+from vaeflash.markdown import formulas, images
+from vaeflash.selection import read_claim
+
+
+class Level(StrEnum):
+    """How bad a finding is: only errors fail."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    REPAIR = "repair"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem, and how bad it is."""
+
+    level: Level
+    problem: Problem
+
+
+def lint(course: Course) -> list[Finding]:
+    """Everything wrong with a course, in the order of its files."""
+    findings = [Finding(Level.ERROR, problem) for problem in course.problems()]
+    for shown, reading in course.readings:
+        findings += [Finding(Level.REPAIR, problem) for problem in reading.repairs]
+        for card in reading.deck.cards:
+            findings += _card(course, card, shown)
+    findings += _whole(course)
+    return list(dict.fromkeys(findings))
+
+
+def _card(course: Course, card: Card, shown: str) -> Iterator[Finding]:
+    here = f"{shown}:{card.line}"
+    if card.id is None:
+        yield Finding(
+            Level.ERROR,
+            Problem(
+                here,
+                f"the card '{card.title}' has no id.",
+                f"Run `vaeflash id {shown}`: an id keeps its history through every edit.",
+            ),
+        )
+    for claim in card.claims:
+        try:
+            read_claim(course, card, claim, shown)
+        except VaeflashError as error:
+            yield from (Finding(Level.ERROR, problem) for problem in error.problems)
+        if not claim.controls:
+            yield Finding(
+                Level.WARNING,
+                Problem(
+                    f"{shown}:{claim.line}",
+                    "the claim has no control, so it cannot become verified.",
+                    "Add a line `:control name=value` under which it comes out the other way.",
+                ),
+            )
+    for name in card.demos:
+        try:
+            course.demo(name, here)
+        except VaeflashError as error:
+            yield from (Finding(Level.ERROR, problem) for problem in error.problems)
+    texts = (card.context, card.question, card.answer)
+    for tex in (tex for text in texts for tex in formulas(text)):
+        if not _balanced(tex):
+            yield Finding(
+                Level.ERROR,
+                Problem(here, "the braces of a formula do not match.", f"Mend it: {tex.strip()}"),
+            )
+    for image in (image for text in texts for image in images(text)):
+        problem = _image_problem(course.root, image, here)
+        if problem:
+            yield Finding(Level.ERROR, problem)
+
+
+def _whole(course: Course) -> Iterator[Finding]:
+    stems = {path.stem for path in course.deck_paths}
+    for stem in course.order:
+        if stem not in stems:
+            yield Finding(
+                Level.ERROR,
+                Problem(
+                    "course.toml",
+                    f"'decks' names '{stem}', but there is no cards/{stem}.md.",
+                    f"Decks here: {', '.join(sorted(stems)) or 'none'}.",
+                ),
+            )
+    cards = [card for _, reading in course.readings for card in reading.deck.cards]
+    linked = {name for card in cards for name in card.all_demos}
+    for name, path in course.demo_paths.items():
+        try:
+            source = course.demo(name)
+        except VaeflashError as error:
+            yield from (Finding(Level.ERROR, problem) for problem in error.problems)
+            continue
+        if not source.headline:
+            yield Finding(
+                Level.WARNING,
+                Problem(course.shown(path), "the demo has no docstring.", "State its claim there."),
+            )
+        if name not in linked:
+            yield Finding(
+                Level.WARNING,
+                Problem(course.shown(path), "no card links this demo.", f"Add `:demo {name}`."),
+            )
+    try:
+        ledger = read_ledger(course.ledger_path)
+    except CourseError as error:
+        yield from (Finding(Level.ERROR, problem) for problem in error.problems)
+        return
+    known = {(card.id, claim.myth, claim.text) for card in cards for claim in card.claims}
+    for entry in ledger:
+        if entry.key not in known:
+            yield Finding(
+                Level.WARNING,
+                Problem(
+                    "ledger.jsonl",
+                    f"evidence for a claim that no card makes: {entry.card}: {entry.claim}",
+                    "The next `vaeflash check` of the whole course drops it.",
+                ),
+            )
+
+
+def _balanced(tex: str) -> bool:
+    depth = 0
+    plain = tex.replace("\\\\", "").replace("\\{", "").replace("\\}", "")
+    for char in plain:
+        depth += (char == "{") - (char == "}")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _image_problem(root: Path, image: str, here: str) -> Problem | None:
+    """What is wrong with an image that a card names, if anything."""
+    if "://" in image or image.startswith(("/", "data:")):
+        return Problem(
+            here,
+            f"the image {image} is not a relative path.",
+            "Put the file into the course and name it from the course's root.",
+        )
+    path = (root / image).resolve()
+    if root not in path.parents:
+        return Problem(here, f"the image {image} lies outside the course.", "Move it inside.")
+    if not path.is_file():
+        return Problem(here, f"the image {image} does not exist.", "Add the file or mend the path.")
+    return None

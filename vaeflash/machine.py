@@ -1,0 +1,80 @@
+"""What this machine has, found without importing torch: that import takes seconds.
+
+The run cache and the ledger are keyed by torch's minor version and by the kind of device, and a
+check that finds everything in the cache should not need torch at all.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+from vaeflash.errors import Problem, VaeflashError
+
+
+@cache
+def torch_version() -> str:
+    """The installed torch, e.g. `2.13.0+cpu`; empty if there is none."""
+    try:
+        return version("torch")
+    except PackageNotFoundError:
+        return ""
+
+
+def torch_minor() -> str:
+    """The part of torch's version that evidence depends on, e.g. `2.13`."""
+    return ".".join(torch_version().split(".")[:2])
+
+
+@cache
+def cuda_devices() -> int:
+    """How many NVIDIA GPUs the driver offers to this process; 0 with a CPU build of torch."""
+    if "+cpu" in torch_version() or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        return 0
+    try:
+        driver = ctypes.CDLL("libcuda.so.1" if os.name == "posix" else "nvcuda.dll")
+        count = ctypes.c_int(0)
+        if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+            return 0
+    except (OSError, AttributeError):
+        return 0
+    return count.value
+
+
+def choose_device(wanted: str = "auto") -> str:
+    """The device to run on: "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        VaeflashError: There is no such device here, or no such word.
+    """
+    if wanted == "auto":
+        return "cuda" if cuda_devices() else "cpu"
+    kind, _, number = wanted.partition(":")
+    if wanted == "cpu":
+        return "cpu"
+    if kind != "cuda" or (number and not number.isdigit()) or wanted.endswith(":"):
+        raise VaeflashError(
+            Problem(f"--device {wanted}", "no such device.", "Use auto, cpu, cuda or cuda:N.")
+        )
+    if int(number or 0) >= cuda_devices():
+        raise VaeflashError(
+            Problem(
+                f"--device {wanted}",
+                f"this machine offers {cuda_devices()} CUDA devices to torch.",
+                "Use --device cpu; `vaeflash doctor` says what is missing for a GPU.",
+            )
+        )
+    return wanted
+
+
+def device_kind(device: str) -> str:
+    """`cuda` for `cuda:1`: evidence names the kind of device, not its number."""
+    return device.partition(":")[0]
+
+
+def has_extra(name: str) -> bool:
+    """Whether the module that an extra installs can be found."""
+    return find_spec(name) is not None

@@ -1,0 +1,215 @@
+"""Run a demo: import its module, give it Params and a Lab, take its Result.
+
+This is the one place where the engine opens the door to the lab, and so to torch; the import is
+late, because every command that only reads cards must start without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeAlias
+
+from vaeflash.card import Value
+from vaeflash.data import find
+from vaeflash.demo import Result
+from vaeflash.errors import DemoError, Problem, VaeflashError
+from vaeflash.machine import device_kind, torch_minor
+from vaeflash.needs import data_needs
+from vaeflash.runs import NO_ERROR, Request, Run, RunCache
+from vaeflash.source import DemoSource
+
+Track: TypeAlias = Callable[[Iterable[Any], str, "int | None"], Iterable[Any]]
+
+
+def run_demo(
+    source: DemoSource,
+    params: Mapping[str, Value],
+    seed: int,
+    device: str = "cpu",
+    track: Track | None = None,
+) -> Run:
+    """One run, start to end. An exception of the demo is its outcome, not ours.
+
+    Args:
+        params: What differs from the defaults, already in its types (`DemoSource.accept`).
+        track: Shows progress, see `vaeflash.lab.bench.Bench`.
+
+    Raises:
+        DemoError: The module cannot be imported or breaks its contract.
+        DataError: A data set is missing or damaged.
+        KeyboardInterrupt: The user stopped it; nothing is recorded.
+    """
+    module = import_demo(source)
+    run, params_class = _member(module, source, "run"), _member(module, source, "Params")
+    started, date = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
+    figures: Mapping[str, Any] = {}
+    message = details = ""
+    try:
+        result = run(params_class(**params), open_lab(seed, device, source.needs, track))
+    except VaeflashError:
+        raise
+    except Exception as error:  # whatever a demo raises is what the run came to
+        metrics: dict[str, Value] = {"error": type(error).__name__}
+        message = f"{_innermost(error, source)}: {error}"
+        details = traceback.format_exc()
+    else:
+        metrics = _checked(result, source) | {"error": NO_ERROR}
+        figures = result.figures
+    return Run(metrics, time.perf_counter() - started, date, message, figures, details)
+
+
+def open_lab(seed: int, device: str, needs: tuple[str, ...], track: Track | None) -> Any:
+    """A Lab for one run; the import of torch happens here."""
+    importlib.import_module("vaeflash.lab")  # sets the thread count before torch is imported
+    bench = importlib.import_module("vaeflash.lab.bench")
+    return bench.Bench(seed, device, needs, track or bench.silent)
+
+
+def import_demo(source: DemoSource) -> ModuleType:
+    """The demo's module, inside a package of its own for this course.
+
+    A package, because dataclasses look their module up in `sys.modules` and demos may share
+    helpers by relative imports; of its own, because two courses may both have a `pca.py`.
+
+    Raises:
+        DemoError: The import failed; the message names the line.
+    """
+    package = _package(source.path.parent)
+    try:
+        importlib.import_module("vaeflash.lab")
+        return importlib.import_module(f"{package}.{source.path.stem}")
+    except Exception as error:
+        raise DemoError(
+            Problem(
+                _innermost(error, source),
+                f"the demo cannot be imported: {type(error).__name__}: {error}.",
+                "Mend the module; `--debug` shows the whole traceback.",
+            )
+        ) from error
+
+
+def _package(folder: Path) -> str:
+    name = "vaeflash_demos_" + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    if name not in sys.modules:
+        package = ModuleType(name)
+        package.__path__ = [str(folder)]
+        sys.modules[name] = package
+    return name
+
+
+def _member(module: ModuleType, source: DemoSource, name: str) -> Any:
+    member = getattr(module, name, None)
+    if not callable(member):
+        raise DemoError(
+            Problem(
+                source.shown,
+                f"the demo has no `{name}`.",
+                "A demo has a frozen dataclass Params and a function run(params, lab) -> Result.",
+            )
+        )
+    return member
+
+
+def _checked(result: Any, source: DemoSource) -> dict[str, Value]:
+    """The metrics in plain types, or the error that says which one is not."""
+    if not isinstance(result, Result):
+        raise DemoError(
+            Problem(
+                source.shown,
+                f"run returned {type(result).__name__}, not a Result.",
+                "Return vaeflash.demo.Result(metrics={...}, figures={...}).",
+            )
+        )
+    metrics: dict[str, Value] = {}
+    for name, value in result.metrics.items():
+        if isinstance(value, tuple) and all(isinstance(side, int) for side in value):
+            metrics[name] = tuple(map(int, value))
+        elif isinstance(value, bool | int | float | str):
+            metrics[name] = float(value) if isinstance(value, float) else value
+        else:
+            raise DemoError(
+                Problem(
+                    source.shown,
+                    f"metric '{name}' is a {type(value).__name__}.",
+                    "A metric is an int, float, bool, str or tuple of int; "
+                    "a tensor gives one by .item().",
+                )
+            )
+    return metrics
+
+
+def _innermost(error: BaseException, source: DemoSource) -> str:
+    """The demo's own line nearest to where it went wrong."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f"{source.shown}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).name == source.path.name]
+    return f"{source.shown}:{lines[-1]}" if lines else source.shown
+
+
+class Runs:
+    """Runs on demand: each is looked up, then made once, and shared by all claims that need it.
+
+    Args:
+        device: "cpu", "cuda" or "cuda:N".
+        cache: Where finished runs are remembered.
+        fresh: Whether to make every run anew, once.
+        track: Shows a demo's own progress.
+    """
+
+    def __init__(
+        self,
+        device: str = "cpu",
+        cache: RunCache | None = None,
+        *,
+        fresh: bool = False,
+        track: Track | None = None,
+    ) -> None:
+        self.device = device
+        self.made = self.recalled = 0
+        self._cache = cache or RunCache()
+        self._fresh = fresh
+        self._track = track
+        self._seen: dict[Request, Run] = {}
+
+    def get(self, source: DemoSource, params: Mapping[str, Value], seed: int) -> Run:
+        """The run of a demo with these parameters, already in their types, on this seed."""
+        request = self._request(source, params, seed)
+        run = self._seen.get(request)
+        if run is None and not self._fresh:
+            run = self._cache.get(request)
+            self.recalled += run is not None
+        if run is None:
+            run = run_demo(source, params, seed, self.device, self._track)
+            self.made += 1
+            self._cache.put(request, run)
+        self._seen[request] = run
+        return run
+
+    def remember(
+        self, source: DemoSource, params: Mapping[str, Value], seed: int, run: Run
+    ) -> None:
+        """Take a run that was made elsewhere, so that claims on it need no second one."""
+        request = self._request(source, params, seed)
+        self._seen[request] = run
+        self._cache.put(request, run)
+
+    def _request(self, source: DemoSource, params: Mapping[str, Value], seed: int) -> Request:
+        return Request(
+            demo=source.name,
+            params=tuple(sorted(params.items())),
+            seed=seed,
+            code=source.fingerprint,
+            data=tuple((name, find(name).fingerprint) for name in data_needs(source)),
+            device=device_kind(self.device),
+            torch=torch_minor(),
+        )

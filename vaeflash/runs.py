@@ -1,0 +1,143 @@
+"""A run as data: what is asked for, what came of it, and the cache that remembers it.
+
+Nothing here imports torch: a check that finds every run in the cache stays quick.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+from vaeflash.card import Value
+from vaeflash.demo import Figure
+from vaeflash.errors import VaeflashError
+from vaeflash.files import write_atomically
+
+FORMAT = 1
+NO_ERROR = "none"
+"""What the metric `error` is when a run raised nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One run that a claim needs; equal requests are one run.
+
+    Attributes:
+        params: What differs from the demo's defaults, sorted by name.
+        code: Fingerprint of the demo and what it imports.
+        data: Name of each data set it needs -> fingerprint of the one that is here.
+        device: The kind: "cpu" or "cuda".
+        torch: Minor version.
+    """
+
+    demo: str
+    params: tuple[tuple[str, Value], ...]
+    seed: int
+    code: str
+    data: tuple[tuple[str, str], ...]
+    device: str
+    torch: str
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that the outcome depends on."""
+        parts = (FORMAT, self.demo, self.params, self.seed, self.code, self.data)
+        return hashlib.sha256(repr((*parts, self.device, self.torch)).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What came of a run.
+
+    Attributes:
+        metrics: What was measured, and `error`: "none" or the class name of the exception.
+        seconds: Wall time.
+        date: When it was made, ISO, UTC.
+        message: The exception in words, where there was one.
+        figures: Only of a run that was just made; the cache keeps numbers.
+        traceback: Likewise, for `--debug`.
+    """
+
+    metrics: Mapping[str, Value]
+    seconds: float
+    date: str
+    message: str = ""
+    figures: Mapping[str, Figure] = field(default_factory=dict, compare=False)
+    traceback: str = field(default="", compare=False)
+
+    @property
+    def error(self) -> str:
+        """Class name of the exception that ended the run, or "none"."""
+        return str(self.metrics["error"])
+
+
+class RunCache:
+    """Finished runs in a folder outside the course, one file each.
+
+    A damaged entry is ignored with a warning and its run made again. A cache that cannot be
+    written costs time, not results: one warning, and the check goes on.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or default_folder()
+        self._warned = False
+
+    def get(self, request: Request) -> Run | None:
+        """The remembered run, if there is a sound one."""
+        path = self._path(request)
+        try:
+            text = path.read_bytes()
+        except OSError:
+            return None
+        try:
+            return _read_entry(text, request.key)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            warnings.warn(f"{path}: damaged entry ignored; the run is made again.", stacklevel=2)
+            return None
+
+    def put(self, request: Request, run: Run) -> None:
+        """Remember a run, replacing any older entry as a whole."""
+        entry = {
+            "key": request.key,
+            "demo": request.demo,
+            "params": dict(request.params),
+            "seed": request.seed,
+            "metrics": dict(run.metrics),
+            "seconds": run.seconds,
+            "date": run.date,
+            "message": run.message,
+        }
+        try:
+            write_atomically(self._path(request), json.dumps(entry, sort_keys=True))
+        except VaeflashError as error:
+            if not self._warned:
+                warnings.warn(f"runs are not remembered: {error.problems[0].what}", stacklevel=2)
+            self._warned = True
+
+    def _path(self, request: Request) -> Path:
+        return self.folder / request.key[:2] / f"{request.key[2:]}.json"
+
+
+def default_folder() -> Path:
+    """The user's cache folder, or the one that VAEFLASH_CACHE names."""
+    chosen = os.environ.get("VAEFLASH_CACHE")
+    return Path(chosen) if chosen else platformdirs.user_cache_path("vaeflash") / "runs"
+
+
+def _read_entry(text: bytes, key: str) -> Run:
+    entry = json.loads(text)
+    metrics = {name: _from_json(value) for name, value in entry["metrics"].items()}
+    if entry["key"] != key or not isinstance(metrics["error"], str):
+        raise ValueError("not the entry of this run")
+    return Run(metrics, float(entry["seconds"]), str(entry["date"]), str(entry["message"]))
+
+
+def _from_json(value: Value | list[int]) -> Value:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,143 @@
+"""Choose the claims to check, and say everything that is wrong with them before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from vaeflash.card import Card, Claim, Value
+from vaeflash.claims import ParsedClaim, parse_claim, parse_params
+from vaeflash.course import Course
+from vaeflash.errors import ClaimError, CourseError, DemoError, Problem, VaeflashError
+from vaeflash.source import DemoSource
+
+
+@dataclass(frozen=True, slots=True)
+class ReadControl:
+    """A control line, read: its text and the parameters that it lays over every run."""
+
+    text: str
+    params: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A claim with all that judging it takes; its names have been checked against the demo."""
+
+    card: Card
+    claim: Claim
+    parsed: ParsedClaim
+    controls: tuple[ReadControl, ...]
+    source: DemoSource
+    where: str
+
+    @property
+    def key(self) -> tuple[str, bool, str]:
+        """The key of this claim's entry in the ledger."""
+        return (self.card.id or "", self.claim.myth, self.claim.text)
+
+
+def read_claim(course: Course, card: Card, claim: Claim, shown: str) -> Item:
+    """Parse a claim and its controls, and check every name that the demo's source tells.
+
+    Raises:
+        VaeflashError: With every problem of this claim, each under its own line.
+    """
+    where = f"{shown}:{claim.line}"
+    problems: list[Problem] = []
+    source = _collect(problems, lambda: course.demo(claim.demo, where))
+    parsed = _collect(problems, lambda: parse_claim(claim.text), where)
+    controls = []
+    for control in claim.controls:
+        line = f"{shown}:{control.line}"
+        params = _collect(problems, lambda text=control.text: parse_params(text), line)
+        if params is not None:
+            controls.append(ReadControl(control.text, params))
+            if source:
+                _collect(problems, lambda p=params, w=line: source.accept(p, w))
+    if source and parsed:
+        for run in parsed.runs:
+            _collect(problems, lambda run=run: source.accept(dict(run), where))
+        problems += _unknown_metrics(source, parsed, where)
+    if source is None or parsed is None or problems:
+        raise VaeflashError(*dict.fromkeys(problems))
+    return Item(card, claim, parsed, tuple(controls), source, where)
+
+
+def _collect(problems: list[Problem], read, where: str = ""):  # noqa: ANN001, ANN202
+    """What `read` returns, or None with its problems added."""
+    try:
+        return read()
+    except ClaimError as error:
+        problems += [problem.within(where) for problem in error.problems]
+    except (CourseError, DemoError) as error:
+        problems += error.problems
+    return None
+
+
+def _unknown_metrics(source: DemoSource, parsed: ParsedClaim, where: str) -> list[Problem]:
+    if source.metrics is None:
+        return []
+    known = source.metrics | {"error"}
+    return [
+        Problem(
+            where,
+            f"the claim names '{name}', which {source.name} does not measure.",
+            f"Measured: {', '.join(sorted(source.metrics))}.",
+        )
+        for name in dict.fromkeys(name for _, name in parsed.metrics)
+        if name not in known
+    ]
+
+
+def choose(course: Course, names: Sequence[str] = ()) -> list[Item]:
+    """The claims of the named cards, decks and demos, in the course's order; all if none is named.
+
+    Raises:
+        VaeflashError: A name fits nothing, or a chosen claim cannot be checked; all are reported.
+    """
+    problems: list[Problem] = []
+    items: list[Item] = []
+    unused = set(names)
+    decks = course.decks()
+    for deck in decks:
+        stem = deck.path.rpartition("/")[2].removesuffix(".md")
+        for card in deck.cards:
+            for claim in card.claims:
+                fits = {card.id, stem, claim.demo} & set(names)
+                unused -= fits
+                if names and not fits:
+                    continue
+                if card.id is None:
+                    problems.append(_no_id(deck.path, card))
+                    continue
+                try:
+                    items.append(read_claim(course, card, claim, deck.path))
+                except VaeflashError as error:
+                    problems += error.problems
+    everything = {name for deck in decks for name in _names(deck.path, deck.cards)}
+    everything |= set(course.demo_paths)
+    problems += [unknown_name(name, everything) for name in names if name in unused - everything]
+    if problems:
+        raise VaeflashError(*dict.fromkeys(problems))
+    return items
+
+
+def _names(path: str, cards: Iterable[Card]) -> set[str]:
+    return {path.rpartition("/")[2].removesuffix(".md")} | {card.id for card in cards if card.id}
+
+
+def _no_id(path: str, card: Card) -> Problem:
+    return Problem(
+        f"{path}:{card.line}",
+        f"the card '{card.title}' has no id, so its evidence could not be kept.",
+        f"Run `vaeflash id {path}` to stamp one.",
+    )
+
+
+def unknown_name(name: str, known: Iterable[str]) -> Problem:
+    """The problem that nothing is called `name`, with the nearest names there are."""
+    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    advice = f"Did you mean {', '.join(near)}?" if near else "`vaeflash list` shows all names."
+    return Problem(f"'{name}'", "no card, deck or demo has this name.", advice)

@@ -1,0 +1,301 @@
+"""What a demo's source says of itself, read from its syntax tree; nothing is imported or run.
+
+So `lint` can check the names in a claim, and `check` can tell whether evidence is current,
+without torch.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from vaeflash.card import Value
+from vaeflash.errors import DemoError, Problem
+from vaeflash.files import read_text
+
+LAB = Path(__file__).with_name("lab")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A field of a demo's Params.
+
+    Attributes:
+        type: The annotation as written, e.g. `int` or `Literal['mean', 'sum']`.
+        default: Its value where it is a literal, else `None`.
+    """
+
+    name: str
+    type: str
+    default: Value | None
+
+    @cached_property
+    def choices(self) -> tuple[Value, ...]:
+        """What a `Literal` allows; empty for any other type."""
+        annotation = ast.parse(self.type, mode="eval").body
+        if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value).endswith(
+            "Literal"
+        ):
+            given = ast.literal_eval(annotation.slice)
+            return given if isinstance(given, tuple) else (given,)
+        return ()
+
+    def accept(self, value: Value) -> Value:
+        """The value in this parameter's type.
+
+        Raises:
+            ValueError: It does not fit; the text says what would.
+        """
+        if self.choices:
+            if value not in self.choices:
+                raise ValueError("one of " + ", ".join(map(str, self.choices)))
+            return value
+        kind = self.type.partition("[")[0]
+        if kind == "bool":
+            if value in (0, 1):
+                return bool(value)
+            raise ValueError("true or false")
+        if kind == "int":
+            if isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0:
+                return int(value)
+            raise ValueError("a whole number")
+        if kind == "float":
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                return float(value)
+            raise ValueError("a number")
+        if kind == "str":
+            return value if isinstance(value, str) else str(value)
+        if kind == "tuple" and not isinstance(value, tuple):
+            raise ValueError("a shape such as (1, 2)")
+        return value
+
+
+@dataclass(frozen=True)
+class DemoSource:
+    """A demo, as far as its source tells.
+
+    Attributes:
+        name: As cards write it, e.g. `kl-divergence`.
+        shown: Its file as messages show it, e.g. `demos/kl_divergence.py`.
+        lesson: The module's docstring.
+        metrics: Names it measures, or `None` if the source does not list them plainly.
+    """
+
+    name: str
+    path: Path
+    shown: str
+    lesson: str
+    parameters: Mapping[str, Parameter]
+    needs: tuple[str, ...]
+    deterministic: bool
+    metrics: frozenset[str] | None
+
+    @property
+    def headline(self) -> str:
+        """The first line of the lesson: the claim in words."""
+        return self.lesson.partition("\n")[0]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when code changes that a run depends on: this demo, and what it imports."""
+        return fingerprint(self.path)
+
+    def accept(self, params: Mapping[str, Value], where: str) -> dict[str, Value]:
+        """The parameters in their types, without those that only repeat the default.
+
+        Raises:
+            DemoError: A name is unknown or a value does not fit; every one is reported.
+        """
+        problems, accepted = [], {}
+        for name, value in sorted(params.items()):
+            parameter = self.parameters.get(name)
+            if parameter is None:
+                known = ", ".join(self.parameters) or "none"
+                problems.append(
+                    Problem(
+                        where, f"{self.name} has no parameter '{name}'.", f"Parameters: {known}."
+                    )
+                )
+                continue
+            try:
+                accepted[name] = parameter.accept(value)
+            except ValueError as expected:
+                problems.append(
+                    Problem(
+                        where,
+                        f"parameter '{name}' of {self.name} cannot be {value}.",
+                        f"Expected {expected}.",
+                    )
+                )
+                continue
+            same_type = type(accepted[name]) is type(parameter.default)
+            if same_type and accepted[name] == parameter.default:
+                del accepted[name]
+        if problems:
+            raise DemoError(*problems)
+        return accepted
+
+
+def read_demo(name: str, path: Path, shown: str) -> DemoSource:
+    """What the source of a demo says.
+
+    Raises:
+        CourseError: The file cannot be read.
+        DemoError: It is not Python.
+    """
+    tree = _parse(path, shown)
+    constants = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    needs = _literal(constants.get("NEEDS"))
+    return DemoSource(
+        name=name,
+        path=path,
+        shown=shown,
+        lesson=ast.get_docstring(tree) or "",
+        parameters={parameter.name: parameter for parameter in _parameters(tree)},
+        needs=tuple(needs) if isinstance(needs, tuple | list) else (),
+        deterministic=_literal(constants.get("DETERMINISTIC")) is True,
+        metrics=_metrics(tree),
+    )
+
+
+def _parameters(tree: ast.Module) -> Iterator[Parameter]:
+    """The annotated fields of the class `Params`."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == "Params":
+            for field in node.body:
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                    yield Parameter(
+                        field.target.id, ast.unparse(field.annotation), _literal(field.value)
+                    )
+
+
+def _metrics(tree: ast.Module) -> frozenset[str] | None:
+    """The keys of `Result(metrics={...})`, if every such call writes them out."""
+    names: set[str] = set()
+    plain = False
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Result")):
+            continue
+        given = [word.value for word in node.keywords if word.arg == "metrics"] or node.args[:1]
+        if not given or not isinstance(given[0], ast.Dict):
+            return None
+        for key in given[0].keys:
+            if not (isinstance(key, ast.Constant) and isinstance(key.value, str)):
+                return None
+            names.add(key.value)
+        plain = True
+    return frozenset(names) if plain else None
+
+
+def _literal(node: ast.expr | None) -> Any:
+    try:
+        return ast.literal_eval(node) if node is not None else None
+    except ValueError:
+        return None
+
+
+def _parse(path: Path, shown: str) -> ast.Module:
+    try:
+        return ast.parse(read_text(path, shown))
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise DemoError(
+            Problem(f"{shown}:{line}", f"this is not Python: {error.args[0]}.", "Mend the demo.")
+        ) from error
+
+
+def fingerprint(path: Path) -> str:
+    """Sixteen hex digits over a demo and every module of its course and of the lab it imports.
+
+    Comments, layout and docstrings do not count, a changed constant does. The lab's bench counts
+    for every demo, since every run goes through it.
+    """
+    modules = sorted(_reachable((path.resolve(), LAB / "bench.py")))
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update(f"{module.parent.name}/{module.name}\n{_code_of(module)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _reachable(start: tuple[Path, ...]) -> set[Path]:
+    seen: set[Path] = set()
+    waiting = list(start)
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting += _imported(module)
+    return seen
+
+
+@cache
+def _imported(module: Path) -> tuple[Path, ...]:
+    """Modules of the same folder, and of the lab, that a module imports."""
+    found: list[Path] = []
+    for node in ast.walk(_parse(module, module.name)):
+        if isinstance(node, ast.Import):
+            found += [_lab_module(name.name) for name in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            base = node.module or ""
+            found += [_lab_module(base), *(_lab_module(f"{base}.{n.name}") for n in node.names)]
+        elif isinstance(node, ast.ImportFrom) and node.level == 1:
+            names = [node.module] if node.module else [name.name for name in node.names]
+            found += [module.parent.joinpath(*name.split(".")).with_suffix(".py") for name in names]
+    return tuple(path for path in found if path.is_file())
+
+
+def _lab_module(dotted: str) -> Path:
+    """The file of a module of the lab; a path that is no file for anything else."""
+    prefix, _, rest = dotted.partition("vaeflash.lab")
+    if prefix or "vaeflash.lab" not in dotted:
+        return LAB / "no-such-module"
+    parts = [part for part in rest.split(".") if part]
+    return LAB.joinpath(*parts).with_suffix(".py") if parts else LAB / "__init__.py"
+
+
+@cache
+def _code_of(module: Path) -> str:
+    return canonical(_parse(module, module.name))
+
+
+def canonical(node: ast.AST) -> str:
+    """A syntax tree as text: without positions or docstrings, the same on every Python version.
+
+    `ast.dump` is not: newer versions add fields and leave out empty ones.
+    """
+    parts = []
+    for name, value in ast.iter_fields(node):
+        if value is None or value == [] or name in ("kind", "type_comment", "ctx"):
+            continue
+        if isinstance(value, list):
+            documented = isinstance(
+                node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+            )
+            items = value[1:] if documented and name == "body" and _is_text(value[0]) else value
+            inner = ",".join(
+                canonical(item) if isinstance(item, ast.AST) else repr(item) for item in items
+            )
+            parts.append(f"{name}=[{inner}]")
+        else:
+            text = canonical(value) if isinstance(value, ast.AST) else repr(value)
+            parts.append(f"{name}={text}")
+    return f"{type(node).__name__}({','.join(parts)})"
+
+
+def _is_text(statement: Any) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

@@ -1,0 +1,87 @@
+"""What the ledger's evidence is worth today: current, stale, or not there at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vaeflash.card import Card, Claim, Status
+from vaeflash.course import Course
+from vaeflash.errors import VaeflashError
+from vaeflash.ledger import Entry, Ledger, read_ledger
+from vaeflash.machine import torch_minor
+from vaeflash.needs import used_data
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The ledger of a course, read against its cards, demos, data and torch as they are now."""
+
+    course: Course
+    ledger: Ledger
+
+    def entry(self, card: Card, claim: Claim) -> Entry:
+        """The evidence for a claim, marked stale where something it depends on has changed."""
+        entry = self.ledger.get(card.id, claim.text, myth=claim.myth)
+        if entry is None:
+            note = "never checked" if card.id else "the card has no id yet"
+            return Entry(
+                card=card.id or "",
+                claim=claim.text,
+                myth=claim.myth,
+                demo=claim.demo,
+                status=Status.NOT_RUN,
+                verdict="not-run",
+                note=note,
+            )
+        changes = ", ".join(self._changes(entry, claim))
+        return entry.marked(Status.STALE, f"{changes} changed since") if changes else entry
+
+    def entries(self, card: Card) -> tuple[Entry, ...]:
+        """The evidence for each claim of a card, in the card's order."""
+        return tuple(self.entry(card, claim) for claim in card.claims)
+
+    def current(self) -> Ledger:
+        """The ledger as it stands today: one entry for each claim that was ever checked."""
+        return Ledger(
+            self.entry(card, claim)
+            for _, card in self.course.cards()
+            for claim in card.claims
+            if self.ledger.get(card.id, claim.text, myth=claim.myth)
+        )
+
+    def _changes(self, entry: Entry, claim: Claim) -> Iterator[str]:
+        """What changed since the evidence was gathered.
+
+        Something that is not here (torch, a data set) is no change: evidence from another
+        machine stays what it is.
+        """
+        if entry.status in (Status.NOT_RUN, Status.ERROR):
+            return
+        try:
+            source = self.course.demo(entry.demo)
+        except VaeflashError:
+            yield "the demo"
+            return
+        if entry.demo != claim.demo or entry.code != source.fingerprint:
+            yield "the demo's code"
+        # A verdict other than stated leaves its controls unrun, so only a run set can differ.
+        if entry.controls and [c.control for c in entry.controls] != [
+            c.text for c in claim.controls
+        ]:
+            yield "the controls"
+        here = used_data(source)
+        for name, used in entry.data.items():
+            if here.get(name, used).rpartition("#")[2] != used.rpartition("#")[2]:
+                yield f"the data set {name}"
+        if torch_minor() and entry.torch != torch_minor():
+            yield f"torch {entry.torch}"
+
+
+def standing_of(course: Course) -> Standing:
+    """The standing of a course, with its ledger read from disk.
+
+    Raises:
+        CourseError: The ledger is damaged.
+    """
+    return Standing(course, read_ledger(course.ledger_path))
