@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, Final
 
 from markdown_it.renderer import RendererHTML
@@ -86,23 +86,35 @@ def highlight(code: str, language: str) -> str:
     lexer = _lexer(language) if language else None
     if lexer is None:
         return escape(code)
-    # Highlighting is the only thing that needs Pygments, and it costs what parsing does.
-    from pygments import highlight as paint
-    from pygments.formatters.html import HtmlFormatter
+    return _inert(_paint(code, lexer)).replace("\\", "&#92;")
 
-    painted: str = paint(code, lexer, HtmlFormatter(nowrap=True))
-    return _inert(painted).replace("\\", "&#92;")
+
+# Highlighting alone needs Pygments, which costs as much to import as the parser.
 
 
 @lru_cache(maxsize=64)
 def _lexer(language: str) -> Any:
-    from pygments.lexers import get_lexer_by_name  # as in `highlight`
+    from pygments.lexers import get_lexer_by_name
     from pygments.util import ClassNotFound
 
     try:
         return get_lexer_by_name(language, stripnl=False)
     except ClassNotFound:
         return None
+
+
+def _paint(code: str, lexer: Any) -> str:
+    from pygments import highlight as paint
+
+    painted: str = paint(code, lexer, _formatter())
+    return painted
+
+
+@cache
+def _formatter() -> Any:
+    from pygments.formatters.html import HtmlFormatter
+
+    return HtmlFormatter(nowrap=True)
 
 
 def _text(token: Token, env: EnvType) -> str:  # noqa: ARG001  # every writer gets the same

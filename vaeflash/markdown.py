@@ -43,7 +43,7 @@ def parser() -> MarkdownIt:
         "fence",
         "math_lines",
         _formula_lines,
-        {"alt": ["paragraph", "reference", "blockquote", "list"]},
+        {"alt": ["paragraph", "reference", "blockquote"]},
     )
     return markdown
 
@@ -85,7 +85,7 @@ def _formula(state: StateInline, silent: bool) -> bool:
     begin = start + len(opener)
     end = _closing(source, begin, closer, state.posMax)
     content = source[begin:end]
-    if end < 0 or not content.strip() or _has_blank_line(content):
+    if end < 0 or not content.strip():
         return False
     if opener == "$" and not _is_dollar_formula(source, start, end):
         return False
@@ -107,8 +107,10 @@ def _formula_lines(state: StateBlock, start: int, end: int, silent: bool) -> boo
     closer = _DISPLAY_CLOSERS.get(state.src[state.bMarks[start] + state.tShift[start] :][:2])
     if closer is None:
         return False
+    # Directly under a list item, the formula may begin left of the item's text.
+    indent = min(state.blkIndent, state.sCount[start])
     stop = start + 1
-    while stop < end and not state.isEmpty(stop) and state.sCount[stop] >= state.blkIndent:
+    while stop < end and not state.isEmpty(stop) and state.sCount[stop] >= indent:
         stop += 1
     lines = state.getLines(start, stop, state.blkIndent, False).lstrip()
     close = _closing(lines, 2, closer, len(lines))
@@ -157,7 +159,3 @@ def _is_dollar_formula(source: str, start: int, end: int) -> bool:
         and not before.isdigit()
         and not after.isdigit()
     )
-
-
-def _has_blank_line(text: str) -> bool:
-    return re.search(r"\n[ \t]*\n", text) is not None

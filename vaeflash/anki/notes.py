@@ -1,0 +1,149 @@
+"""A card and its evidence -> a note."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import genanki
+
+from vaeflash.anki.evidence import claim_html
+from vaeflash.anki.notetypes import FIELDS, card_type, cloze_type
+from vaeflash.card import Card, Claim, Deck, Kind, Status
+from vaeflash.errors import CardError, Problem
+from vaeflash.html import Media, cloze_numbers, cloze_to_html, escape, inline_to_html, to_html
+from vaeflash.ledger import Ledger
+
+StatusOf: TypeAlias = "Callable[[Card, Claim], Status]"
+"""What a claim is worth today."""
+
+_URGENCY: Final = (
+    Status.WRONG,
+    Status.ERROR,
+    Status.VACUOUS,
+    Status.STALE,
+    Status.OPEN,
+    Status.NOT_RUN,
+    Status.BUSTED,
+    Status.VERIFIED,
+)
+"""A card with several claims is tagged with the first of these that one of them has."""
+
+
+class Note(genanki.Note):  # type: ignore[misc]  # genanki is untyped
+    """A note whose fields are escaped already and whose clozes are counted as Anki counts them."""
+
+    def _check_invalid_html_tags_in_fields(self) -> None:
+        """Nothing: genanki warns of correct fields and misses broken ones."""
+
+    def _cloze_cards(self) -> list[genanki.Card]:
+        """Nested clozes too, which genanki does not see."""
+        numbers = cloze_numbers(self.fields[FIELDS.index("Question")])
+        return [genanki.Card(number - 1) for number in numbers]
+
+
+def make_note(
+    course_id: str,
+    deck: Deck,
+    card: Card,
+    ledger: Ledger,
+    media: Media,
+    position: int,
+    status_of: StatusOf | None = None,
+) -> Note:
+    """The note of a card.
+
+    Args:
+        course_id: With the card's id, the note's identity.
+        deck: Its tags are the card's too.
+        card: It must have an id.
+        ledger: Evidence; a claim that is not in it is shown as not run.
+        media: Names the images.
+        position: Among the new cards of the course, from 1.
+        status_of: What each claim is worth; by default what the ledger says.
+
+    Raises:
+        CardError: A cloze card has no cloze, or one that does not end.
+    """
+    statuses = {
+        claim: status_of(card, claim) if status_of else _status(card, claim, ledger)
+        for claim in card.claims
+    }
+    fields = dict.fromkeys(FIELDS, "") | {
+        "Id": escape(card.id or ""),
+        "Title": inline_to_html(card.title, media),
+        "Context": to_html(card.context, media),
+        "Question": to_html(card.question, media),
+        "Answer": to_html(card.answer, media),
+        "Claims": "\n".join(
+            claim_html(claim, status, ledger.get(card.id, claim.text, myth=claim.myth))
+            for claim, status in statuses.items()
+        ),
+        "Demo": "\n".join(f"<p><code>vaeflash demo {escape(d)}</code></p>" for d in card.all_demos),
+        "Sources": _list(card.sources),
+        "Reversed": "yes" if card.kind is Kind.REVERSED else "",
+    }
+    if card.kind is Kind.CLOZE:
+        fields["Question"] = cloze_to_html(card.question, media)
+        _check_cloze(fields["Question"], place(deck, card))
+    return Note(
+        model=cloze_type() if card.kind is Kind.CLOZE else card_type(),
+        fields=[fields[name] for name in FIELDS],
+        guid=note_guid(course_id, card.id or ""),
+        tags=_tags(deck, card, set(statuses.values())),
+        due=position,
+    )
+
+
+def note_guid(course_id: str, card_id: str) -> str:
+    """The identity of a note: it depends on nothing that an author may edit."""
+    identity = json.dumps(["vaeflash", course_id, card_id]).encode()
+    return hashlib.sha256(identity).hexdigest()[:20]
+
+
+def place(deck: Deck, card: Card) -> str:
+    """Where a message says a card is."""
+    file = f"{deck.path or deck.title}:{card.line}"
+    return f"{file} (card '{card.id}')" if card.id else file
+
+
+def _status(card: Card, claim: Claim, ledger: Ledger) -> Status:
+    entry = ledger.get(card.id, claim.text, myth=claim.myth)
+    return entry.status if entry else Status.NOT_RUN
+
+
+def _list(sources: tuple[str, ...]) -> str:
+    items = "".join(f"<li>{inline_to_html(source)}</li>" for source in sources)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def _check_cloze(rendered: str, where: str) -> None:
+    try:
+        found = cloze_numbers(rendered)
+    except ValueError as error:
+        raise CardError(Problem(where, f"{error}.", "Close it with }}.")) from error
+    if not found:
+        raise CardError(
+            Problem(
+                where,
+                "this cloze card has no cloze, so Anki would make no card of it.",
+                "Write {{c1::the hidden words}} in its text, or take the `:cloze` line out.",
+            )
+        )
+
+
+def _tags(deck: Deck, card: Card, statuses: set[Status]) -> list[str]:
+    """Few and prefixed: an import replaces all tags of a note, the user's own too."""
+    status = [f"vaeflash::{status}" for status in _URGENCY if status in statuses][:1]
+    topics = dict.fromkeys(_tag(tag) for tag in deck.tags + card.tags)
+    own = [f"vaeflash::tag::{topic}" for topic in topics if topic]
+    return [*status, *own, f"vaeflash::card::{_tag(card.id or '')}"]
+
+
+def _tag(text: str) -> str:
+    """A tag as Anki takes it: no spaces, no quotes, no empty part between colons."""
+    parts = (re.sub(r"[^\w.+-]+", "-", part).strip("-") for part in text.split("::"))
+    return "::".join(part for part in parts if part)
