@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from vaeflash.anki import ExportReport, build_package
 from vaeflash.anki.evidence import claim_html
-from vaeflash.anki.media import MediaFiles
 from vaeflash.anki.notes import make_note, note_guid
 from vaeflash.anki.notetypes import FIELDS, card_type, cloze_type
 from vaeflash.card import Card, Claim, Control, Deck, Kind, Status
 from vaeflash.errors import CardError, CourseError, Problem
 from vaeflash.html import inline_to_html
 from vaeflash.ledger import ControlEntry, Entry, Ledger
+from vaeflash.media import MediaFiles
 
 NOW = 1_795_000_000.0
 CARD = Card("Title", "Question?", "Answer.", id="one", line=3)

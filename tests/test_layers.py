@@ -11,7 +11,18 @@ PACKAGE = Path(__file__).parent.parent / "vaeflash"
 LAYERS = [
     {"errors", "card", "demo", "files"},
     {"parse", "markdown", "html", "tex", "claims", "evidence", "ledger", "machine"},
-    {"data", "runs", "source", "needs", "course", "runner", "figures", "selection", "anki"},
+    {
+        "data",
+        "runs",
+        "source",
+        "needs",
+        "course",
+        "runner",
+        "figures",
+        "selection",
+        "media",
+        "anki",
+    },
     {"check", "lint", "standing"},
     {"cli"},
 ]

@@ -39,10 +39,11 @@ def test_the_bundled_course_has_no_finding() -> None:
         (GOOD.replace("heads", "tails"), "", "the claim names 'tails'"),
         (GOOD.replace("== 1", "== "), "", "column"),
         (GOOD, r"\( \frac{1}{2 \)", "the braces of a formula do not match"),
-        (GOOD, "![x](none.png)", "the image none.png does not exist"),
+        (GOOD, "![x](none.png)", "the image 'none.png' is not there"),
         (GOOD, "![x](../../secret.png)", "lies outside the course"),
-        (GOOD, "![x](/etc/passwd)", "is not a relative path"),
-        (GOOD, "![x](https://example.org/x.png)", "is not a relative path"),
+        (GOOD, "![x](/etc/x.png)", "lies outside the course"),
+        (GOOD, "![x](/etc/passwd)", "is not a picture"),
+        (GOOD, "![x](https://example.org/x.png)", "is not in the course"),
     ],
 )
 def test_an_error_is_told(make_course: MakeCourse, meta: str, text: str, expected: str) -> None:

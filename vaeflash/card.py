@@ -35,9 +35,26 @@ class Status(StrEnum):
     NOT_RUN = "not-run"
 
     @property
+    def sign(self) -> str:
+        """One character that stands before the word, never instead of it."""
+        return _SIGNS[self]
+
+    @property
     def as_stated(self) -> bool:
         """Whether the evidence says what the card says."""
         return self in (Status.VERIFIED, Status.BUSTED)
+
+
+_SIGNS = {
+    Status.VERIFIED: "✔",
+    Status.BUSTED: "✘",
+    Status.VACUOUS: "∅",
+    Status.WRONG: "≠",
+    Status.OPEN: "…",
+    Status.STALE: "↻",
+    Status.ERROR: "!",
+    Status.NOT_RUN: "–",
+}
 
 
 @dataclass(frozen=True, slots=True)

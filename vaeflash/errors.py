@@ -7,7 +7,8 @@ Every problem is told the same way: where, what, and on the next line what to do
       ClaimError               a claim or a parameter list that cannot be read or evaluated
       CourseError              a course, a ledger or a file of it that is missing or damaged
       DemoError                a demo that breaks its contract: no `run`, a wrong result
-      DataError                a data set that is missing, truncated or of the wrong kind
+      DataError                a data set that is damaged or of the wrong kind
+        MissingDataError       a data set that is not here: no fault, and no verdict
 """
 
 from __future__ import annotations
@@ -67,4 +68,8 @@ class DemoError(VaeflashError):
 
 
 class DataError(VaeflashError):
-    """A data set that is missing, damaged or of the wrong kind."""
+    """A data set that is damaged or of the wrong kind."""
+
+
+class MissingDataError(DataError):
+    """A data set that is not on this machine: no fault, and no verdict either."""

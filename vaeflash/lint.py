@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from vaeflash.card import Card
 from vaeflash.course import Course
-from vaeflash.errors import CourseError, Problem, VaeflashError
+from vaeflash.errors import CardError, CourseError, Problem, VaeflashError
 from vaeflash.ledger import read_ledger
 from vaeflash.markdown import formulas, images
+from vaeflash.media import MediaFiles
 from vaeflash.selection import read_claim
 
 
@@ -57,7 +57,7 @@ def _card(course: Course, card: Card, shown: str) -> Iterator[Finding]:
         try:
             read_claim(course, card, claim, shown)
         except VaeflashError as error:
-            yield from (Finding(Level.ERROR, problem) for problem in error.problems)
+            yield from _errors(error)
         if not claim.controls:
             yield Finding(
                 Level.WARNING,
@@ -71,7 +71,7 @@ def _card(course: Course, card: Card, shown: str) -> Iterator[Finding]:
         try:
             course.demo(name, here)
         except VaeflashError as error:
-            yield from (Finding(Level.ERROR, problem) for problem in error.problems)
+            yield from _errors(error)
     texts = (card.context, card.question, card.answer)
     for tex in (tex for text in texts for tex in formulas(text)):
         if not _balanced(tex):
@@ -80,9 +80,10 @@ def _card(course: Course, card: Card, shown: str) -> Iterator[Finding]:
                 Problem(here, "the braces of a formula do not match.", f"Mend it: {tex.strip()}"),
             )
     for image in (image for text in texts for image in images(text)):
-        problem = _image_problem(course.root, image, here)
-        if problem:
-            yield Finding(Level.ERROR, problem)
+        try:
+            MediaFiles(course.root).add(image, shown, here)
+        except CardError as error:
+            yield from _errors(error)
 
 
 def _whole(course: Course) -> Iterator[Finding]:
@@ -103,7 +104,7 @@ def _whole(course: Course) -> Iterator[Finding]:
         try:
             source = course.demo(name)
         except VaeflashError as error:
-            yield from (Finding(Level.ERROR, problem) for problem in error.problems)
+            yield from _errors(error)
             continue
         if not source.headline:
             yield Finding(
@@ -118,7 +119,7 @@ def _whole(course: Course) -> Iterator[Finding]:
     try:
         ledger = read_ledger(course.ledger_path)
     except CourseError as error:
-        yield from (Finding(Level.ERROR, problem) for problem in error.problems)
+        yield from _errors(error)
         return
     known = {(card.id, claim.myth, claim.text) for card in cards for claim in card.claims}
     for entry in ledger:
@@ -133,6 +134,10 @@ def _whole(course: Course) -> Iterator[Finding]:
             )
 
 
+def _errors(error: VaeflashError) -> Iterator[Finding]:
+    return (Finding(Level.ERROR, problem) for problem in error.problems)
+
+
 def _balanced(tex: str) -> bool:
     depth = 0
     plain = tex.replace("\\\\", "").replace("\\{", "").replace("\\}", "")
@@ -141,19 +146,3 @@ def _balanced(tex: str) -> bool:
         if depth < 0:
             return False
     return depth == 0
-
-
-def _image_problem(root: Path, image: str, here: str) -> Problem | None:
-    """What is wrong with an image that a card names, if anything."""
-    if "://" in image or image.startswith(("/", "data:")):
-        return Problem(
-            here,
-            f"the image {image} is not a relative path.",
-            "Put the file into the course and name it from the course's root.",
-        )
-    path = (root / image).resolve()
-    if root not in path.parents:
-        return Problem(here, f"the image {image} lies outside the course.", "Move it inside.")
-    if not path.is_file():
-        return Problem(here, f"the image {image} does not exist.", "Add the file or mend the path.")
-    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vaeflash.data import find
-from vaeflash.errors import DataError
+from vaeflash.errors import DataError, MissingDataError
 from vaeflash.machine import device_kind, has_extra
 from vaeflash.source import DemoSource
 
@@ -21,6 +21,13 @@ def missing_need(source: DemoSource, device: str) -> str:
         extra = need.removeprefix("extra:")
         if extra != need and not has_extra(extra):
             return f"the demo needs the extra '{extra}'"
+    for name in data_needs(source):
+        try:
+            find(name)
+        except MissingDataError as error:
+            return f"the demo needs the {error.problems[0].where}"
+        except DataError:
+            continue  # damaged: the run will say so, as an error
     return ""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -46,34 +47,37 @@ def read_claim(course: Course, card: Card, claim: Claim, shown: str) -> Item:
     """
     where = f"{shown}:{claim.line}"
     problems: list[Problem] = []
-    source = _collect(problems, lambda: course.demo(claim.demo, where))
-    parsed = _collect(problems, lambda: parse_claim(claim.text), where)
+    source = parsed = None
     controls = []
+    with _collecting(problems):
+        source = course.demo(claim.demo, where)
+    with _collecting(problems, where):
+        parsed = parse_claim(claim.text)
     for control in claim.controls:
         line = f"{shown}:{control.line}"
-        params = _collect(problems, lambda text=control.text: parse_params(text), line)
-        if params is not None:
-            controls.append(ReadControl(control.text, params))
+        with _collecting(problems, line):
+            controls.append(ReadControl(control.text, parse_params(control.text)))
             if source:
-                _collect(problems, lambda p=params, w=line: source.accept(p, w))
+                source.accept(controls[-1].params, line)
     if source and parsed:
         for run in parsed.runs:
-            _collect(problems, lambda run=run: source.accept(dict(run), where))
+            with _collecting(problems):
+                source.accept(dict(run), where)
         problems += _unknown_metrics(source, parsed, where)
     if source is None or parsed is None or problems:
         raise VaeflashError(*dict.fromkeys(problems))
     return Item(card, claim, parsed, tuple(controls), source, where)
 
 
-def _collect(problems: list[Problem], read, where: str = ""):  # noqa: ANN001, ANN202
-    """What `read` returns, or None with its problems added."""
+@contextmanager
+def _collecting(problems: list[Problem], where: str = "") -> Iterator[None]:
+    """Add what is raised inside to `problems`; columns of a claim are set within `where`."""
     try:
-        return read()
+        yield
     except ClaimError as error:
         problems += [problem.within(where) for problem in error.problems]
     except (CourseError, DemoError) as error:
         problems += error.problems
-    return None
 
 
 def _unknown_metrics(source: DemoSource, parsed: ParsedClaim, where: str) -> list[Problem]:

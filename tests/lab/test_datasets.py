@@ -174,6 +174,7 @@ GOOD = ",".join(["0"] * 784 + ["5"])
         (gzip.compress(f"{GOOD[:-1]}77\n".encode() * 5_000), "not digits from 0 to 9"),
         (b"no archive", "not a readable table"),
     ],
+    ids=["cut short", "other rows", "too few rows", "other labels", "no archive"],
 )
 def test_a_damaged_subset_is_named(tmp_path, monkeypatch, content, words):
     file = tmp_path / "mnist_5k.csv.gz"

@@ -8,16 +8,6 @@ from vaeflash.card import Claim, Status
 from vaeflash.html import escape
 from vaeflash.ledger import ControlEntry, Entry
 
-_SIGNS: Final = {
-    Status.VERIFIED: "✓",
-    Status.BUSTED: "✗",
-    Status.VACUOUS: "∅",
-    Status.WRONG: "≠",
-    Status.OPEN: "?",
-    Status.STALE: "↻",
-    Status.ERROR: "!",
-    Status.NOT_RUN: "–",
-}
 _MEANINGS: Final = {
     Status.VERIFIED: "holds, and could have failed",
     Status.BUSTED: "a myth: refuted, and could have held",
@@ -40,7 +30,7 @@ def claim_html(claim: Claim, status: Status, entry: Entry | None) -> str:
     """
     myth = "<p>A sentence that should come out refuted:</p>\n" if claim.myth else ""
     lines = [
-        f'<p><span class="status"><span class="sign">{_SIGNS[status]}</span> {status}</span>: '
+        f'<p><span class="status"><span class="sign">{status.sign}</span> {status}</span>: '
         f"{_MEANINGS[status]}</p>",
         f'{myth}<pre class="code"><code>{escape(claim.text)}</code></pre>',
     ]

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import genanki
 
-from vaeflash.anki.media import MediaFiles
 from vaeflash.anki.notes import Note, StatusOf, make_note, place
 from vaeflash.card import Card, Deck
 from vaeflash.errors import CardError, Problem
 from vaeflash.files import write_atomically
 from vaeflash.html import Media, inline_to_html
 from vaeflash.ledger import Ledger
+from vaeflash.media import MediaFiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from vaeflash.card import Card, Deck
-from vaeflash.cli.screen import SIGNS, Screen, problem_text, status_text
+from vaeflash.cli.screen import COLOURS, Screen, problem_text, status_text
 from vaeflash.course import Course
 from vaeflash.errors import CourseError
 from vaeflash.ledger import Entry
@@ -53,10 +53,10 @@ def list_course(course: Course, screen: Screen, *, as_json: bool) -> None:
 
 def _card_line(card: Card, standing: Standing) -> Text:
     line = Text("  ")
-    signs = [SIGNS[entry.status] for entry in standing.entries(card)]
-    for sign, style in signs:
-        line.append(sign, style=style)
-    line.append(" " * max(1, 4 - len(signs)))
+    entries = standing.entries(card)
+    for entry in entries:
+        line.append(entry.status.sign, style=COLOURS[entry.status])
+    line.append(" " * max(1, 4 - len(entries)))
     line.append(card.id or "(no id)", style="bold" if card.id else "red")
     return line.append(f"  {card.title}")
 

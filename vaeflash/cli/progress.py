@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -32,8 +32,9 @@ class Progressing:
 
     def track(self, steps: Iterable[Any], description: str, total: int | None) -> Iterable[Any]:
         """The same items, with a bar that goes when they are used up."""
-        length = total if total is not None else (len(steps) if hasattr(steps, "__len__") else None)
-        task = self._progress.add_task(description or "running", total=length)
+        if total is None and isinstance(steps, Sized):
+            total = len(steps)
+        task = self._progress.add_task(description or "running", total=total)
         try:
             for step in steps:
                 yield step

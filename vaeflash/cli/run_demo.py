@@ -11,7 +11,7 @@ from rich.text import Text
 
 from vaeflash.card import Value
 from vaeflash.check import answer, measure, plain
-from vaeflash.claims import parse_params
+from vaeflash.claims import parse_settings
 from vaeflash.cli.progress import Progressing
 from vaeflash.cli.screen import Screen
 from vaeflash.course import Course
@@ -74,7 +74,7 @@ def _settings_of(assignments: Sequence[str]) -> dict[str, Value]:
     params: dict[str, Value] = {}
     for text in assignments:
         try:
-            params |= parse_params(text)
+            params |= parse_settings(text)
         except ClaimError as error:
             raise ClaimError(*(p.within(f"--set {text}") for p in error.problems)) from error
     return params

@@ -16,17 +16,16 @@ from vaeflash.errors import Problem
 JSON_FORMAT = 1
 """Version of the shapes that `--json` prints; docs/json.md describes them."""
 
-SIGNS: Mapping[Status, tuple[str, str]] = {
-    Status.VERIFIED: ("✔", "green"),
-    Status.BUSTED: ("✘", "green"),
-    Status.VACUOUS: ("∅", "yellow"),
-    Status.WRONG: ("≠", "red"),
-    Status.OPEN: ("…", "yellow"),
-    Status.STALE: ("↻", "yellow"),
-    Status.ERROR: ("!", "red"),
-    Status.NOT_RUN: ("–", "dim"),
+COLOURS: Mapping[Status, str] = {
+    Status.VERIFIED: "green",
+    Status.BUSTED: "green",
+    Status.VACUOUS: "yellow",
+    Status.WRONG: "red",
+    Status.OPEN: "yellow",
+    Status.STALE: "yellow",
+    Status.ERROR: "red",
+    Status.NOT_RUN: "dim",
 }
-"""Sign and colour of each status; the word always stands beside them."""
 
 
 class Screen:
@@ -93,5 +92,4 @@ def problem_text(problem: Problem, label: str = "", style: str = "red") -> Text:
 
 def status_text(status: Status) -> Text:
     """A status as sign and word."""
-    sign, style = SIGNS[status]
-    return Text(f"{sign} {status}", style=style)
+    return Text(f"{status.sign} {status}", style=COLOURS[status])

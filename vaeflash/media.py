@@ -1,4 +1,4 @@
-"""Pictures of the cards, named by their content.
+"""Pictures of the cards: found, checked, and named by their content.
 
 Anki keeps a changed picture under its old name twice, so the name is a hash of the bytes.
 """
