@@ -247,7 +247,7 @@ def test_code_is_highlighted_by_class(imported: Collection) -> None:
 def test_back_shows_claim_status_and_counts(imported: Collection) -> None:
     text = visible(sides(imported, "kl-closed-form")[1])
 
-    assert "✓ verified" in text
+    assert "✔ verified" in text
     assert "kl_error < 1e-4 True on 5 of 5 seeds." in text
     assert "Flips under form=swapped : refuted, true on 0 of 2 seeds." in text
 

@@ -134,7 +134,7 @@ def test_a_demo_that_raises_is_told_with_its_line(cli: Any, make_course: MakeCou
     assert (done.exit_code, "Traceback" in done.stderr, done.stderr.splitlines()[0]) == (
         2,
         False,
-        "demos/two_and_two.py:22: the demo raised ValueError: as asked.",
+        "demos/two_and_two.py:23: the demo raised ValueError: as asked.",
     )
 
 

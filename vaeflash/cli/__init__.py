@@ -101,9 +101,7 @@ def _start(
         ),
     ] = None,
     no_color: Annotated[bool, typer.Option("--no-color", help="Print without colour.")] = False,
-    debug: Annotated[  # noqa: ARG001 -- read by Commands.invoke
-        bool, typer.Option("--debug", help="Show tracebacks.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[  # noqa: ARG001 -- handled by its callback
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -114,14 +112,15 @@ def _start(
 
     Example: `vaeflash demo kl-divergence`
     """
-    ctx.obj = _Settings(course, no_color=no_color)
+    ctx.obj = _Settings(course, no_color=no_color, debug=debug)
 
 
 class _Settings:
     """What the global options say, for every command."""
 
-    def __init__(self, course: Path | None, *, no_color: bool) -> None:
+    def __init__(self, course: Path | None, *, no_color: bool, debug: bool) -> None:
         self._course = course
+        self.debug = debug
         self.out = Screen.output(no_color=no_color)
         self.err = Screen.errors(no_color=no_color)
 

@@ -51,7 +51,7 @@ def run_one(
         _lesson(source, screen)
     with Progressing(settings.err) as progress:
         run = run_demo(source, chosen, seed, runs.device, progress.track)
-        _stop_if_failed(run)
+        _stop_if_failed(run, debug=settings.debug)
         runs.remember(source, chosen, seed, run)
         folder = out or Path("out") / name
         paths = _draw(run, folder)
@@ -80,10 +80,10 @@ def _settings_of(assignments: Sequence[str]) -> dict[str, Value]:
     return params
 
 
-def _stop_if_failed(run: Run) -> None:
+def _stop_if_failed(run: Run, *, debug: bool) -> None:
     if run.error != NO_ERROR:
         where, _, message = run.message.partition(": ")
-        advice = run.traceback or "`vaeflash --debug demo ...` shows the whole traceback."
+        advice = run.traceback if debug else "`vaeflash --debug demo ...` shows the traceback."
         raise DemoError(Problem(where, f"the demo raised {run.error}: {message}.", advice))
 
 
@@ -176,20 +176,22 @@ def _answers(
         screen.note("\nNo card cites this demo yet.")
         return
     screen.print(Text("\nClaims that cite this demo, on this seed", style="bold"))
+    grid = Table.grid(padding=(0, 1))
     for item, yes in answers:
-        screen.print(_answer_text(item, yes))
+        as_stated = isinstance(yes, bool) and yes != item.claim.myth
+        word = ("yes" if yes else "no") if isinstance(yes, bool) else "–"
+        grid.add_row(Text(f"  {word}", "green" if as_stated else "red"), _answer_text(item, yes))
+    screen.print(grid)
     screen.note(f"One seed is an example. `vaeflash check {source.name}` gathers the evidence.")
 
 
 def _answer_text(item: Item, yes: bool | str) -> Text:
-    as_stated = isinstance(yes, bool) and yes != item.claim.myth
-    word = ("yes" if yes else "no ") if isinstance(yes, bool) else "–  "
-    text = Text.assemble((f"  {word} ", "green" if as_stated else "red"), item.claim.text)
+    text = Text(item.claim.text)
     if item.claim.myth:
         text.append("  (a myth)", style="italic")
     text.append(f"  {item.card.id or item.card.title}", style="dim")
     if isinstance(yes, str):
-        text.append(f"\n      {yes}", style="red")
+        text.append(f"\n{yes}", style="red")
     return text
 
 

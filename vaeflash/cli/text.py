@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import ClassVar
 
 from markdown_it.token import Token
@@ -11,7 +12,7 @@ from rich.markdown import Markdown, MarkdownContext, MarkdownElement
 from rich.padding import Padding
 from rich.text import Text
 
-from vaeflash.markdown import parser
+from vaeflash.markdown import DISPLAY, INLINE, parser
 from vaeflash.tex import to_unicode
 
 
@@ -44,28 +45,45 @@ class CardMarkdown(Markdown):
 
 def _with_formulas(tokens: Sequence[Token]) -> Iterator[Token]:
     """The tokens with inline formulas as text, and display formulas as blocks of their own."""
-    for token in tokens:
-        if token.type != "inline" or not token.children:
-            yield token
+    position = 0
+    while position < len(tokens):
+        token = tokens[position]
+        if token.type == "paragraph_open":
+            yield from _paragraph(*tokens[position : position + 3])
+            position += 3
             continue
-        run: list[Token] = []
-        for child in token.children:
-            if child.type == "math_display":
-                yield from _paragraph_part(token, run)
-                run = []
-                yield Token("math_block", "", 0, content=to_unicode(child.content))
-            elif child.type == "math_inline":
-                run.append(Token("text", "", 0, content=to_unicode(child.content)))
-            else:
-                run.append(child)
-        yield from _paragraph_part(token, run)
+        if token.type == "inline":  # of a heading or a table cell, which stay in one piece
+            token = token.copy(children=[_as_text(child) for child in token.children or ()])
+        yield token
+        position += 1
 
 
-def _paragraph_part(inline: Token, children: list[Token]) -> Iterator[Token]:
-    """What stands before, between or after the display formulas of a paragraph."""
-    while children and children[0].type == "softbreak":
-        children = children[1:]
-    while children and children[-1].type == "softbreak":
-        children = children[:-1]
-    if children:
-        yield inline.copy(children=children)
+def _paragraph(opened: Token, inline: Token, closed: Token) -> Iterator[Token]:
+    """A paragraph, parted at its display formulas."""
+    children = inline.children or []
+    for is_display, group in groupby(children, key=lambda child: child.type == DISPLAY):
+        part = list(group)
+        if is_display:
+            for formula in part:
+                yield Token("math_block", "", 0, content=_unicode(formula))
+            continue
+        if part[0].type == "softbreak":
+            del part[0]
+        if part and part[-1].type == "softbreak":
+            del part[-1]
+        if part:
+            yield opened
+            yield inline.copy(children=[_as_text(child) for child in part])
+            yield closed
+
+
+def _as_text(token: Token) -> Token:
+    if token.type in (INLINE, DISPLAY):
+        return Token("text", "", 0, content=_unicode(token))
+    return token
+
+
+def _unicode(formula: Token) -> str:
+    """The formula as Unicode, or as TeX where that fails; without control characters."""
+    shown = to_unicode(formula.content).strip()
+    return "".join(char for char in shown if char.isprintable() or char == "\n")
