@@ -14,10 +14,10 @@ try: $(VENV)/run.done ## set up, then: a demo on real digits, its cards judged, 
 	$(BIN)/vaeflash export-anki -o vaeflash.apkg
 
 test: $(VENV)/test.done ## set up, then run all tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 quick: $(VENV)/test.done ## the tests without the slow ones
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n auto -m "not slow"
 
 lint: $(VENV)/dev.done ## style and types of the code, and the course itself
 	$(BIN)/ruff check .

