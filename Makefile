@@ -37,10 +37,9 @@ wheel: $(VENV)/dev.done ## build the wheel, install it into an empty environment
 	$(BIN)/python -m build --outdir dist .
 	$(PYTHON) -m venv build/wheel
 	build/wheel/bin/pip install --quiet dist/*.whl
-	mkdir -p build/elsewhere
-	cd build/elsewhere && ../wheel/bin/vaeflash list
-	cd build/elsewhere && ../wheel/bin/vaeflash demo conv-shapes
-	cd build/elsewhere && ../wheel/bin/vaeflash check --locked
+	cd "$$(mktemp -d)" && $(CURDIR)/build/wheel/bin/vaeflash list
+	cd "$$(mktemp -d)" && $(CURDIR)/build/wheel/bin/vaeflash demo conv-shapes
+	cd "$$(mktemp -d)" && $(CURDIR)/build/wheel/bin/vaeflash check --locked
 
 clean: ## remove everything that was built
 	rm -rf $(VENV) build dist out *.apkg

@@ -1,5 +1,6 @@
 """A demo's source tells its names and its fingerprint, without being run."""
 
+import shutil
 from pathlib import Path
 from textwrap import dedent
 
@@ -157,6 +158,19 @@ def test_evidence_goes_stale(folder: Path, file: str, old: str, new: str) -> Non
     before = fingerprint(folder / "demo.py")
 
     assert edited(folder / file, old, new) != before
+
+
+def test_the_place_of_course_and_package_does_not_show(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "demo.py").write_text(f"{dedent(DEMO)}\nfrom vaeflash.lab import metrics\n")
+    before = fingerprint(folder / "demo.py")
+    elsewhere = tmp_path_factory.mktemp("a-package-that-sorts-first") / "lab"
+    shutil.copytree(LAB, elsewhere)
+    monkeypatch.setattr("vaeflash.source.LAB", elsewhere)
+    edited(folder / "demo.py", "CONSTANT", "CONSTANT")
+
+    assert fingerprint(folder / "demo.py") == before
 
 
 def test_the_lab_counts_through_its_imports(folder: Path) -> None:
