@@ -18,7 +18,7 @@ MakeCourse = Callable[..., Course]
 def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's own cache or data."""
     home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("VAEFLASH_CACHE", str(home / "runs"))
+    monkeypatch.setenv("VAEFLASH_CACHE", str(home / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.delenv("VAEFLASH_DATA", raising=False)
 

@@ -15,6 +15,7 @@ LAYERS = [
         "data",
         "runs",
         "source",
+        "fingerprint",
         "needs",
         "course",
         "runner",

@@ -1,5 +1,6 @@
 """The ledger keeps evidence: equal evidence gives equal bytes, damage is named by line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ ENTRY = Entry(
     verdict="holds",
     yes=5,
     values={"1000": {"kl_error": 1e-7, "shape": (2, 3)}},
-    controls=(ControlEntry("form=card", "refuted", 0, 2, flipped=True),),
+    controls=(ControlEntry("form=mixed", "refuted", 0, 2, flipped=True),),
 )
 
 entries = st.builds(
@@ -96,6 +97,15 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
 
     with pytest.raises(CourseError, match=r"ledger\.jsonl:2: "):
         read_ledger(path)
+
+
+def test_the_same_evidence_found_again_changes_no_byte() -> None:
+    found = replace(ENTRY, date="2026-01-01")
+    again = replace(ENTRY, date="2027-01-01")
+
+    updated = Ledger([found]).updated([again], [ENTRY.key])
+
+    assert updated.to_text() == Ledger([found]).to_text()
 
 
 def test_new_evidence_replaces_old_and_claims_that_left_go() -> None:

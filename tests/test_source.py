@@ -1,6 +1,5 @@
 """A demo's source tells its names and its fingerprint, without being run."""
 
-import shutil
 from pathlib import Path
 from textwrap import dedent
 
@@ -9,7 +8,7 @@ from conftest import COIN, SUM, MakeCourse
 
 from vaeflash.card import Value
 from vaeflash.errors import CourseError, DemoError
-from vaeflash.source import LAB, fingerprint, read_demo
+from vaeflash.source import read_demo
 
 DEMO = '''
 """The headline.
@@ -114,71 +113,6 @@ def test_every_wrong_parameter_is_reported(folder: Path) -> None:
         "sides": "Expected a shape such as (1, 2).",
         "stps": "Parameters: form, steps, rate, flag, sides, name.",
     }
-
-
-def edited(path: Path, old: str, new: str) -> str:
-    """The fingerprint of `demo.py` beside `path` after an edit of `path`, as a new process sees."""
-    from vaeflash import source
-
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-    source._code_of.cache_clear()
-    source._imported.cache_clear()
-    return fingerprint(path.parent / "demo.py")
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        ("demo.py", "CONSTANT = 3", "CONSTANT = 3  # a comment"),
-        ("demo.py", "CONSTANT = 3", "CONSTANT   =   3\n\n"),
-        ("demo.py", "The lesson.", "The lesson, in other words."),
-        ("demo.py", '"""Do it."""', '"""Do it well."""'),
-        ("_unused.py", "y = 1", "y = 2"),
-    ],
-)
-def test_evidence_survives(folder: Path, file: str, old: str, new: str) -> None:
-    before = fingerprint(folder / "demo.py")
-
-    assert edited(folder / file, old, new) == before
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        ("demo.py", "CONSTANT = 3", "CONSTANT = 3.0"),
-        ("demo.py", "2.0", "-2.0"),
-        ("demo.py", "steps: int = 10", "steps: int = 11"),
-        ("demo.py", '"digits", "cuda"', '"cuda", "digits"'),
-        ("_helper.py", "x = 1", "x = 2"),
-    ],
-)
-def test_evidence_goes_stale(folder: Path, file: str, old: str, new: str) -> None:
-    before = fingerprint(folder / "demo.py")
-
-    assert edited(folder / file, old, new) != before
-
-
-def test_the_place_of_course_and_package_does_not_show(
-    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (folder / "demo.py").write_text(f"{dedent(DEMO)}\nfrom vaeflash.lab import metrics\n")
-    before = fingerprint(folder / "demo.py")
-    elsewhere = tmp_path_factory.mktemp("a-package-that-sorts-first") / "lab"
-    shutil.copytree(LAB, elsewhere)
-    monkeypatch.setattr("vaeflash.source.LAB", elsewhere)
-    edited(folder / "demo.py", "CONSTANT", "CONSTANT")
-
-    assert fingerprint(folder / "demo.py") == before
-
-
-def test_the_lab_counts_through_its_imports(folder: Path) -> None:
-    from vaeflash import source
-
-    reached = source._reachable(((folder / "demo.py").resolve(), LAB / "bench.py"))
-
-    assert {LAB / "bench.py", LAB / "datasets.py"} <= reached
 
 
 def test_a_demo_that_is_not_python_is_named_by_line(tmp_path: Path) -> None:

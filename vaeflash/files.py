@@ -7,7 +7,15 @@ import os
 import tempfile
 from pathlib import Path
 
+import platformdirs
+
 from vaeflash.errors import CourseError, Problem
+
+
+def cache_folder() -> Path:
+    """What can be worked out again: the user's cache folder, or the one VAEFLASH_CACHE names."""
+    chosen = os.environ.get("VAEFLASH_CACHE")
+    return Path(chosen) if chosen else platformdirs.user_cache_path("vaeflash")
 
 
 def read_text(path: Path, shown: str = "") -> str:

@@ -41,7 +41,7 @@ class Entry:
         values: Seed -> metric as written in the claim -> what was measured.
         code: Fingerprint of the demo and of the course and lab modules it imports.
         data: Name of each data set -> which one was used, with its fingerprint.
-        date: When the last run of it was made, ISO, UTC.
+        date: When the last of its runs was made, ISO, UTC.
         note: What an error, a missing device or a vacuous control was, in words.
     """
 
@@ -96,8 +96,16 @@ class Ledger:
         return self._entries.get((card or "", myth, claim))
 
     def updated(self, entries: Iterable[Entry], keep: Iterable[tuple[str, bool, str]]) -> Ledger:
-        """This ledger with new entries laid over it, without claims that left the course."""
-        merged = self._entries | {entry.key: entry for entry in entries}
+        """This ledger with new entries laid over it, without claims that left the course.
+
+        The same evidence found again keeps the date on which it was first found, so that
+        checking what is known already changes no byte.
+        """
+        merged = dict(self._entries)
+        for entry in entries:
+            known = merged.get(entry.key)
+            if known is None or replace(known, date=entry.date) != entry:
+                merged[entry.key] = entry
         wanted = set(keep)
         return Ledger(entry for key, entry in merged.items() if key in wanted)
 

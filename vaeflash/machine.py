@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 
 from vaeflash.errors import Problem, VaeflashError
 
 
 @cache
 def torch_version() -> str:
-    """The installed torch, e.g. `2.13.0+cpu`; empty if there is none."""
-    try:
-        return version("torch")
-    except PackageNotFoundError:
-        return ""
+    """The installed torch, e.g. `2.13.0+cpu`; empty if there is none.
+
+    Read from the file in which torch keeps it: importlib.metadata costs more to import than
+    everything else that `list` does with a version.
+    """
+    spec = find_spec("torch")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        file = Path(folder, "version.py")
+        found = file.is_file() and re.search(r"__version__ = '([^']+)'", file.read_text())
+        if found:
+            return found[1]
+    return ""
 
 
 def torch_minor() -> str:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import platformdirs
+from typing import TYPE_CHECKING
 
 from vaeflash.card import Value
-from vaeflash.demo import Figure
 from vaeflash.errors import VaeflashError
-from vaeflash.files import write_atomically
+from vaeflash.files import cache_folder, write_atomically
+
+if TYPE_CHECKING:
+    from vaeflash.demo import Figure
 
 FORMAT = 1
 NO_ERROR = "none"
@@ -86,7 +86,7 @@ class RunCache:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or default_folder()
+        self.folder = folder or cache_folder() / "runs"
         self._warned = False
 
     def get(self, request: Request) -> Run | None:
@@ -123,12 +123,6 @@ class RunCache:
 
     def _path(self, request: Request) -> Path:
         return self.folder / request.key[:2] / f"{request.key[2:]}.json"
-
-
-def default_folder() -> Path:
-    """The user's cache folder, or the one that VAEFLASH_CACHE names."""
-    chosen = os.environ.get("VAEFLASH_CACHE")
-    return Path(chosen) if chosen else platformdirs.user_cache_path("vaeflash") / "runs"
 
 
 def _read_entry(text: bytes, key: str) -> Run:

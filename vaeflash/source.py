@@ -7,18 +7,15 @@ without torch.
 from __future__ import annotations
 
 import ast
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from vaeflash.card import Value
 from vaeflash.errors import DemoError, Problem
-from vaeflash.files import read_text
-
-LAB = Path(__file__).with_name("lab")
+from vaeflash.fingerprint import fingerprint, parse_module
 
 
 @dataclass(frozen=True)
@@ -148,7 +145,7 @@ def read_demo(name: str, path: Path, shown: str) -> DemoSource:
         CourseError: The file cannot be read.
         DemoError: It is not Python.
     """
-    tree = _parse(path, shown)
+    tree = parse_module(path, shown)
     constants = {
         target.id: node.value
         for node in tree.body
@@ -185,7 +182,7 @@ def _metrics(tree: ast.Module) -> frozenset[str] | None:
     names: set[str] = set()
     plain = False
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Result")):
+        if not (isinstance(node, ast.Call) and _called(node) == "Result"):
             continue
         given = [word.value for word in node.keywords if word.arg == "metrics"] or node.args[:1]
         if not given or not isinstance(given[0], ast.Dict):
@@ -198,103 +195,14 @@ def _metrics(tree: ast.Module) -> frozenset[str] | None:
     return frozenset(names) if plain else None
 
 
+def _called(call: ast.Call) -> str:
+    """The last name of what is called: `Result` for `Result()` and `demo.Result()`."""
+    function = call.func
+    return getattr(function, "attr", getattr(function, "id", ""))
+
+
 def _literal(node: ast.expr | None) -> Any:
     try:
         return ast.literal_eval(node) if node is not None else None
     except ValueError:
         return None
-
-
-def _parse(path: Path, shown: str) -> ast.Module:
-    try:
-        return ast.parse(read_text(path, shown))
-    except (SyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None) or 1
-        raise DemoError(
-            Problem(f"{shown}:{line}", f"this is not Python: {error.args[0]}.", "Mend the demo.")
-        ) from error
-
-
-def fingerprint(path: Path) -> str:
-    """Sixteen hex digits over a demo and every module of its course and of the lab it imports.
-
-    Comments, layout and docstrings do not count, a changed constant does. The lab's bench counts
-    for every demo, since every run goes through it.
-    """
-    reached = _reachable((path.resolve(), LAB / "bench.py"))
-    # Where the course and the package lie must not show, not even in the order.
-    parts = sorted(f"{m.parent.name}/{m.name}\n{_code_of(m)}\n" for m in reached)
-    return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
-
-
-def _reachable(start: tuple[Path, ...]) -> set[Path]:
-    seen: set[Path] = set()
-    waiting = list(start)
-    while waiting:
-        module = waiting.pop()
-        if module not in seen:
-            seen.add(module)
-            waiting += _imported(module)
-    return seen
-
-
-@cache
-def _imported(module: Path) -> tuple[Path, ...]:
-    """Modules of the same folder, and of the lab, that a module imports."""
-    found: list[Path] = []
-    for node in ast.walk(_parse(module, module.name)):
-        if isinstance(node, ast.Import):
-            found += [_lab_module(name.name) for name in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            base = node.module or ""
-            found += [_lab_module(base), *(_lab_module(f"{base}.{n.name}") for n in node.names)]
-        elif isinstance(node, ast.ImportFrom) and node.level == 1:
-            names = [node.module] if node.module else [name.name for name in node.names]
-            found += [module.parent.joinpath(*name.split(".")).with_suffix(".py") for name in names]
-    return tuple(path for path in found if path.is_file())
-
-
-def _lab_module(dotted: str) -> Path:
-    """The file of a module of the lab; a path that is no file for anything else."""
-    prefix, _, rest = dotted.partition("vaeflash.lab")
-    if prefix or "vaeflash.lab" not in dotted:
-        return LAB / "no-such-module"
-    parts = [part for part in rest.split(".") if part]
-    return LAB.joinpath(*parts).with_suffix(".py") if parts else LAB / "__init__.py"
-
-
-@cache
-def _code_of(module: Path) -> str:
-    return canonical(_parse(module, module.name))
-
-
-def canonical(node: ast.AST) -> str:
-    """A syntax tree as text: without positions or docstrings, the same on every Python version.
-
-    `ast.dump` is not: newer versions add fields and leave out empty ones.
-    """
-    parts = []
-    for name, value in ast.iter_fields(node):
-        if value is None or value == [] or name in ("kind", "type_comment", "ctx"):
-            continue
-        if isinstance(value, list):
-            documented = isinstance(
-                node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-            )
-            items = value[1:] if documented and name == "body" and _is_text(value[0]) else value
-            inner = ",".join(
-                canonical(item) if isinstance(item, ast.AST) else repr(item) for item in items
-            )
-            parts.append(f"{name}=[{inner}]")
-        else:
-            text = canonical(value) if isinstance(value, ast.AST) else repr(value)
-            parts.append(f"{name}={text}")
-    return f"{type(node).__name__}({','.join(parts)})"
-
-
-def _is_text(statement: Any) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )

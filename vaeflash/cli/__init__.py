@@ -41,7 +41,7 @@ class Commands(TyperGroup):
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,  # help in panels takes twice as long to start
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -110,7 +110,7 @@ def _start(
 
     Every claim on a card links an experiment; `check` runs it and breaks it.
 
-    Example: `vaeflash demo kl-divergence`
+    Example: vaeflash demo kl-divergence
     """
     ctx.obj = _Settings(course, no_color=no_color, debug=debug)
 
@@ -134,9 +134,11 @@ class _Settings:
 
 @app.command("list")
 def list_(ctx: typer.Context, json: Json = False) -> None:
-    """List decks, cards and demos, with what is known of each claim.
+    """List decks, cards, claims and demos.
 
-    Example: `vaeflash list`
+    A sign before each card says what is known of its claims.
+
+    Example: vaeflash list
     """
     from vaeflash.cli import cards
 
@@ -149,9 +151,9 @@ def show(
     card: Annotated[str, typer.Argument(help="A card's id.", autocompletion=_cards)],
     json: Json = False,
 ) -> None:
-    """Show a card: question, answer, claims and their evidence.
+    """Show a card with its claims and evidence.
 
-    Example: `vaeflash show kl-closed-form`
+    Example: vaeflash show kl-closed-form
     """
     from vaeflash.cli import cards
 
@@ -160,11 +162,13 @@ def show(
 
 @app.command()
 def lint(ctx: typer.Context, json: Json = False) -> None:
-    """Report everything wrong with a course at once; runs nothing.
+    """Report everything that is wrong with a course.
+
+    All problems at once, and nothing is run.
 
     Errors exit with 1; warnings and repairs are told and pass.
 
-    Example: `vaeflash --course my-course lint`
+    Example: vaeflash --course my-course lint
     """
     from vaeflash.cli import cards
 
@@ -179,9 +183,11 @@ def id_(
         list[Path] | None, typer.Argument(help="Deck files; every deck of the course by default.")
     ] = None,
 ) -> None:
-    """Stamp an id on every card that has none; nothing else in the file changes.
+    """Stamp an id on every card that has none.
 
-    Example: `vaeflash id cards/my-deck.md`
+    Nothing else in the files changes.
+
+    Example: vaeflash id cards/my-deck.md
     """
     from vaeflash.cli import authoring
 
@@ -195,9 +201,11 @@ def import_(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the canonical deck goes.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Rewrite a deck in the canonical form, with ids, and print what was repaired.
+    """Rewrite a deck in the canonical form.
 
-    Example: `vaeflash import notes.md -o cards/notes.md`
+    With ids; what was repaired is printed.
+
+    Example: vaeflash import notes.md -o cards/notes.md
     """
     from vaeflash.cli import authoring
 
@@ -220,9 +228,11 @@ def demo(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Run a demo: its lesson, metrics and figures, then each claim that cites it.
+    """Run an experiment and see its claims.
 
-    Example: `vaeflash demo kl-divergence --set form=card`
+    The lesson, what it measures, figures, then each claim that cites it, on this seed.
+
+    Example: vaeflash demo kl-divergence --set form=mixed
     """
     from vaeflash.cli import run_demo
 
@@ -244,12 +254,14 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Fail on not-run, too.")] = False,
     json: Json = False,
 ) -> None:
-    """Judge claims on fresh seeds, break each on purpose, and update the ledger.
+    """Judge claims on fresh seeds, and break them.
+
+    The evidence goes to the ledger.
 
     Exits with 0 if all came out as stated, 1 if something is wrong, vacuous, open or stale,
     2 if a demo raised or a card names what does not exist.
 
-    Example: `vaeflash check kl-divergence`
+    Example: vaeflash check kl-divergence
     """
     from vaeflash.cli import run_check
 
@@ -277,9 +289,11 @@ def export_anki(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write the course as an Anki package; importing a newer one keeps your reviews.
+    """Write the course as an Anki package.
 
-    Example: `vaeflash export-anki -o vae.apkg`
+    Importing a newer one keeps your reviews.
+
+    Example: vaeflash export-anki -o vae.apkg
     """
     from vaeflash.cli import authoring
 
@@ -292,9 +306,9 @@ app.add_typer(data, name="data")
 
 @data.callback()
 def list_data(ctx: typer.Context, json: Json = False) -> None:
-    """List the data sets: which are here, where from, and how to get more.
+    """List the data sets, and where they come from.
 
-    Example: `vaeflash data`
+    Example: vaeflash data
     """
     from vaeflash.cli import machine
 
@@ -309,7 +323,7 @@ def fetch_data(
 ) -> None:
     """Download a data set; nothing else in vaeflash uses the network.
 
-    Example: `vaeflash data fetch digits`
+    Example: vaeflash data fetch digits
     """
     from vaeflash.cli import machine
 
@@ -318,9 +332,9 @@ def fetch_data(
 
 @app.command()
 def doctor(ctx: typer.Context, json: Json = False) -> None:
-    """Say what this machine can run, and why not the rest.
+    """Say what this machine can run, and why not more.
 
-    Example: `vaeflash doctor`
+    Example: vaeflash doctor
     """
     from vaeflash.cli import machine
 

@@ -77,5 +77,13 @@ def export(course: Course, output: Path | None, screen: Screen, *, as_json: bool
     if as_json:
         screen.json("export-anki", {"path": str(out)} | asdict(report))
         return
-    screen.print(Text.assemble((str(out), "bold"), f": {report.notes} notes."))
+    screen.print(
+        Text.assemble(
+            (str(out), "bold"),
+            f": {report.notes} notes, {report.cards} cards, {report.media} pictures.",
+        ),
+        soft_wrap=True,
+    )
+    for warning in report.warnings:
+        screen.print(problem_text(warning, "note", "yellow"), soft_wrap=True)
     screen.note("Import it in Anki: File, Import. A later export updates the same notes.")

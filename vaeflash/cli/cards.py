@@ -24,19 +24,18 @@ def list_course(course: Course, screen: Screen, *, as_json: bool) -> None:
     if as_json:
         screen.json("list", _course_json(course, decks, standing))
         return
-    screen.print(Text(course.title, style="bold"))
+    lines = [Text(course.title, style="bold")]
     for deck in decks:
-        screen.print(Text.assemble("\n", (deck.title, "bold cyan"), (f"  {deck.path}", "dim")))
-        for card in deck.cards:
-            screen.print(_card_line(card, standing), no_wrap=True, overflow="ellipsis")
+        lines.append(Text.assemble("\n", (deck.title, "bold cyan"), (f"  {deck.path}", "dim")))
+        lines += [_card_line(card, standing) for card in deck.cards]
     if not decks:
-        screen.note("No decks: a deck is a Markdown file in cards/.")
-    screen.print(Text("\nDemos", style="bold cyan"))
-    for name in course.demo_paths:
-        headline = course.demo(name).headline
-        screen.print(
-            Text.assemble("  ", (name, "bold"), f"  {headline}"), no_wrap=True, overflow="ellipsis"
-        )
+        lines.append(Text("\nNo decks: a deck is a Markdown file in cards/.", style="dim"))
+    lines.append(Text("\nDemos", style="bold cyan"))
+    lines += [
+        Text.assemble("  ", (name, "bold"), f"  {course.demo(name).headline}")
+        for name in course.demo_paths
+    ]
+    screen.print(Text("\n").join(lines), no_wrap=True, overflow="ellipsis")
     counts = Counter(
         entry.status for deck in decks for card in deck.cards for entry in standing.entries(card)
     )

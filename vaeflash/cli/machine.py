@@ -13,9 +13,9 @@ from vaeflash import __version__
 from vaeflash.cli.screen import Screen, problem_text
 from vaeflash.data import DataSet, available
 from vaeflash.errors import VaeflashError
+from vaeflash.files import cache_folder
 from vaeflash.machine import choose_device, cuda_devices, torch_version
 from vaeflash.needs import missing_need
-from vaeflash.runs import default_folder
 
 if TYPE_CHECKING:
     from vaeflash.cli import _Settings
@@ -78,7 +78,7 @@ def doctor(settings: _Settings, *, as_json: bool) -> None:
         "cuda devices": cuda_devices(),
         "runs go to": device,
         "processors": os.cpu_count(),
-        "run cache": str(default_folder()),
+        "cache": str(cache_folder()),
     }
     course = settings.course
     demos: dict[str, str] = {}
