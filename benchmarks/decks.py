@@ -1,4 +1,4 @@
-"""CPU time of reading and exporting decks, against parsing their Markdown with markdown-it alone."""
+"""CPU time of reading and exporting decks, against markdown-it parsing their text alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress of a run, on standard error, gone when the run is."""
+"""Progress of a run, gone when the run is."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from vaeflash.cli.screen import Screen
 
 
 class Progressing:
-    """A transient progress display on standard error, drawn only on a terminal."""
+    """A transient progress display, drawn only on a terminal.
 
-    def __init__(self, screen: Screen) -> None:
+    On the terminal that results are printed on, so that they come out above it; on standard error
+    where results go to a file.
+    """
+
+    def __init__(self, out: Screen, err: Screen) -> None:
+        screen = out if out.console.is_terminal else err
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),

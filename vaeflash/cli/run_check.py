@@ -59,7 +59,7 @@ def check_all(
             screen.print(_outcome_row(outcome))
 
     try:
-        with Progressing(settings.err) as progress:
+        with Progressing(settings.out, settings.err) as progress:
             runs = Runs(choose_device(device), fresh=fresh, track=progress.track)
             check(progress.track(items, "checking", len(items)), runs, report, budget)
     finally:

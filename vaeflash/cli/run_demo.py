@@ -49,7 +49,7 @@ def run_one(
     screen: Screen = settings.out
     if not as_json:
         _lesson(source, screen)
-    with Progressing(settings.err) as progress:
+    with Progressing(settings.out, settings.err) as progress:
         run = run_demo(source, chosen, seed, runs.device, progress.track)
         _stop_if_failed(run, debug=settings.debug)
         runs.remember(source, chosen, seed, run)
