@@ -275,6 +275,14 @@ def test_import_writes_the_canonical_form_and_tells_its_repairs(
     )
 
 
+def test_imported_ids_avoid_those_of_the_course(cli: Any, make_course: MakeCourse) -> None:
+    course = make_course(cards={"deck": deck(card("a-code", ""))})
+    Path("notes.md").write_text("# Notes\n\n#### A code\n\n:p What?\n??x\nThat.\nx??\n")
+    cli(course, "import", "notes.md", "-o", str(course.root / "cards" / "notes.md"))
+
+    assert "{#a-code-2}" in (course.root / "cards" / "notes.md").read_text()
+
+
 def test_import_does_not_overwrite(cli: Any, make_course: MakeCourse) -> None:
     Path("notes.md").write_text(deck(card("a", "")))
     Path("mine.md").write_text("precious")

@@ -41,6 +41,22 @@ def test_a_preview_fits_its_width(name: str, width: int) -> None:
     assert max(map(len, lines)) <= width
 
 
+def test_pixels_keep_their_colours() -> None:
+    console = Console(width=60, color_system="truecolor", force_terminal=True)
+    with console.capture() as capture:
+        console.print(preview(FIGURES["images"], 60))
+    row = capture.get().splitlines()[0]
+
+    # White over white, and then black over black, neither of them dimmed (code 2).
+    assert (
+        "\x1b[38;2;255;255;255;48;2;255;255;255m" in row,
+        "\x1b[38;2;0;0;0;48;2;0;0;0m" in row,
+    ) == (
+        True,
+        True,
+    )
+
+
 def test_what_does_not_fit_is_said_to_be_in_the_file() -> None:
     ten = Images("Ten.", np.zeros((1, 10, 28, 28)))
 
@@ -52,6 +68,16 @@ def test_curves_without_a_range_are_no_error(values: list[float]) -> None:
     curve = Curves("Flat.", [0, 1], {"y": values}, log_y=True)
 
     assert "y" in shown(preview(curve, 60))
+
+
+@pytest.mark.parametrize(
+    ("x_label", "y_label", "told"),
+    [("error", "over", "over over error"), ("", "MSE", "MSE"), ("step", "", "step")],
+)
+def test_axes_are_named(x_label: str, y_label: str, told: str) -> None:
+    curve = Curves("Line.", [0, 1], {"y": [0.0, 1.0]}, x_label, y_label)
+
+    assert shown(preview(curve, 60)).splitlines()[-1].strip() == told
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 30), st.integers(1, 30))

@@ -209,7 +209,7 @@ def import_(
     """
     from vaeflash.cli import authoring
 
-    authoring.import_deck(file, output, ctx.obj.out, force=force)
+    authoring.import_deck(ctx.obj.course, file, output, ctx.obj.out, force=force)
 
 
 @app.command()

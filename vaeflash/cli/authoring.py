@@ -21,11 +21,11 @@ def stamp(course: Course, decks: list[Path], screen: Screen) -> None:
     Raises:
         CardError: A deck has errors; nothing is written then.
     """
-    taken = {card.id for _, reading in course.readings for card in reading.deck.cards if card.id}
+    taken = _ids(course)
     stamped: dict[Path, str] = {}
     for path in decks or list(course.deck_paths):
         shown = course.shown(path.resolve())
-        text = path_text(path, shown)
+        text = read_text(path, shown)
         new = stamp_ids(text, shown, taken)
         before, after = parse_deck(text, shown), parse_deck(new, shown)
         added = {card.id for card in after.cards if card.id} - {card.id for card in before.cards}
@@ -37,13 +37,15 @@ def stamp(course: Course, decks: list[Path], screen: Screen) -> None:
         write_atomically(path, new)
 
 
-def path_text(path: Path, shown: str) -> str:
-    """A file's text with its line endings as they are."""
-    return read_text(path, shown)
+def _ids(course: Course) -> set[str]:
+    """Every id that a card of the course has."""
+    return {card.id for _, reading in course.readings for card in reading.deck.cards if card.id}
 
 
-def import_deck(file: Path, output: Path, screen: Screen, *, force: bool) -> None:
+def import_deck(course: Course, file: Path, output: Path, screen: Screen, *, force: bool) -> None:
     """Write a deck from the wild in canonical form and print its repairs.
+
+    New ids avoid those of the course that the deck is written into.
 
     Raises:
         CardError: The deck has errors that cannot be repaired; nothing is written then.
@@ -56,7 +58,8 @@ def import_deck(file: Path, output: Path, screen: Screen, *, force: bool) -> Non
     reading = read_deck(read_text(file), str(file))
     if reading.errors:
         raise CardError(*reading.errors)
-    deck = with_ids(reading.deck)
+    inside = course.root in output.resolve().parents
+    deck = with_ids(reading.deck, _ids(course) if inside else ())
     write_atomically(output, write_deck(deck))
     for repair in reading.repairs:
         screen.print(problem_text(repair, "repaired", "cyan"), soft_wrap=True)

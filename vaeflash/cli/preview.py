@@ -48,7 +48,8 @@ def _images(figure: Images, width: int, *, colour: bool) -> RenderableType:
         ]
         for line in range(0, parts[0].shape[0], 2):
             name = figure.rows[row] if line == 0 and row < len(figure.rows) else ""
-            text = Text(f"{name:>{label}} ", style="dim")
+            # Not the style of the whole line, which would dim the pixels, too.
+            text = Text.assemble((f"{name:>{label}} ", "dim"))
             for part in parts:
                 text.append_text(_half_blocks(part[line], part[line + 1], colour=colour))
                 text.append(" ")
@@ -159,7 +160,8 @@ def _framed(
     legend = Text(" " * 10)
     for number, name in enumerate(names):
         legend.append(f"━ {name}  ", style=COLOURS[number % len(COLOURS)])
-    axes = Text(" " * 10 + f"{figure.y_label} over {figure.x_label}".strip(" over"), style="dim")
+    labels = " over ".join(label for label in (figure.y_label, figure.x_label) if label)
+    axes = Text(" " * 10 + labels, style="dim")
     return Group(*framed, legend, axes)
 
 
