@@ -366,3 +366,24 @@ def test_the_commands_are_those_of_the_json_page_and_two_that_write_cards() -> N
     told = [c for c in COMMANDS if f"| `{c}` |" in page.read_text(encoding="utf-8")]
 
     assert sorted([*told, "id", "import"]) == COMMANDS
+
+
+def test_names_are_completed(
+    make_course: MakeCourse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vaeflash.cli import _anything, _cards, _demos
+
+    monkeypatch.chdir(course_of(make_course, VERIFIED).root)
+
+    assert (_anything("d"), _cards("c"), _demos("c")) == (["deck"], ["card-0"], ["coin"])
+
+
+def test_a_broken_course_completes_nothing(
+    make_course: MakeCourse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vaeflash.cli import _cards
+
+    course = make_course(cards={"deck": deck(card("a", ":claim x < 1"))})
+    monkeypatch.chdir(course.root)
+
+    assert _cards("") == []

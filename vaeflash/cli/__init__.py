@@ -1,20 +1,22 @@
 """The command line: the only place that prints, and that chooses exit codes.
 
-Commands are declared here with their help; each imports its work late, so that `--help`, `list`
-and `lint` start without markdown, numpy or torch.
+Commands are declared here with their help. Each imports its work late, the screen too, so that
+`--help` starts without rich, and `list` without markdown, numpy or torch.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from vaeflash import __version__
-from vaeflash.cli.screen import Screen
 from vaeflash.errors import VaeflashError
+
+if TYPE_CHECKING:
+    from vaeflash.cli.screen import Screen
 
 OK, NOT_AS_STATED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -29,13 +31,19 @@ class Commands(TyperGroup):
         except VaeflashError as error:
             if ctx.params.get("debug"):
                 raise
-            Screen.errors(no_color=ctx.params.get("no_color", False)).problems(error.problems)
+            _errors(ctx).problems(error.problems)
             raise typer.Exit(BAD_INPUT) from error
         except KeyboardInterrupt as error:
-            Screen.errors(no_color=ctx.params.get("no_color", False)).note(
+            _errors(ctx).note(
                 "\nStopped. Finished runs are kept; the one in progress is not recorded."
             )
             raise typer.Exit(INTERRUPTED) from error
+
+
+def _errors(ctx: Any) -> Screen:
+    from vaeflash.cli.screen import Screen
+
+    return Screen.errors(no_color=ctx.params.get("no_color", False))
 
 
 app = typer.Typer(
@@ -85,7 +93,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 
 def _version(asked: bool) -> None:
     if asked:
-        Screen.output().plain(f"vaeflash {__version__}")
+        typer.echo(f"vaeflash {__version__}")
         raise typer.Exit
 
 
@@ -119,6 +127,8 @@ class _Settings:
     """What the global options say, for every command."""
 
     def __init__(self, course: Path | None, *, no_color: bool, debug: bool) -> None:
+        from vaeflash.cli.screen import Screen
+
         self._course = course
         self.debug = debug
         self.out = Screen.output(no_color=no_color)
