@@ -368,9 +368,7 @@ def test_the_commands_are_those_of_the_json_page_and_two_that_write_cards() -> N
     assert sorted([*told, "id", "import"]) == COMMANDS
 
 
-def test_names_are_completed(
-    make_course: MakeCourse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_names_are_completed(make_course: MakeCourse, monkeypatch: pytest.MonkeyPatch) -> None:
     from vaeflash.cli import _anything, _cards, _demos
 
     monkeypatch.chdir(course_of(make_course, VERIFIED).root)
