@@ -2,12 +2,12 @@ r"""A transposed convolution gives the shape back, 28 included, but not the valu
 
 **Sizes.** Per axis, with kernel k, stride s and padding p, a convolution places its kernel at
 
-    out = floor((n + 2p - k) / s) + 1                               (convolution)
+    out = floor((n + 2p - k) / s) + 1                    (convolution)
 
 positions. A transposed convolution runs the same arrows backwards: every input number adds a copy
 of the kernel to the output, copies s apart, and p rows are cut off at both ends,
 
-    out = (n - 1) s + k - 2p + output_padding                       (transposed convolution)
+    out = (n - 1) s + k - 2p + output_padding            (transposed)
 
 The floor is why the way back is not unique. With k = 3, s = 2, p = 1, sides 27 and 28 both become
 14; from 14 the formula gives 27. `output_padding=1` says: it was 28. It does not append zeros, it

@@ -4,9 +4,10 @@ r"""The closed form of the KL is what sampling measures; two lines of the source
 q(z|x) = N(mu, diag(std^2)). The prior is p(z) = N(0, I). The objective charges for the distance
 from q to p,
 
-    KL(q || p) = E_{z ~ q} [ log q(z) - log p(z) ]          (nats; never negative, 0 if q = p)
+    KL(q || p) = E_{z ~ q} [ log q(z) - log p(z) ]
 
-an average under q: how much more probable q calls its own samples than p does.
+in nats, never negative, and 0 only if q = p. It is an average under q: how much more probable q
+calls its own samples than p does.
 
 **The derivation**, for one latent dimension, with z = mu + std eps and eps ~ N(0, 1):
 
@@ -14,7 +15,9 @@ an average under q: how much more probable q calls its own samples than p does.
     line 2   E[ log( exp(-(z - mu)^2 / (2 std^2)) / (sqrt(2 pi) std) )
               - log( exp(-z^2 / 2) / sqrt(2 pi) ) ]
     line 3   E[ -log std - (z - mu)^2 / (2 std^2) + z^2 / 2 ]
-    line 4   1/2 (mu^2 + std^2 - 1 - log std^2)     as E(z-mu)^2 = std^2, E z^2 = mu^2 + std^2
+    line 4   1/2 (mu^2 + std^2 - 1 - log std^2)
+
+The last step uses E (z - mu)^2 = std^2 and E z^2 = mu^2 + std^2.
 
 With independent dimensions log q and log p are sums over them, and so is the KL.
 
@@ -28,15 +31,16 @@ prior sits at q's mean, and log q is lost; line 3 is E[log q], the negative entr
 Evaluated as written, at mu = (.2, .3) and std = (.1, .1), lines that an equals sign joins differ:
 3.680, then -2.757, then 1.767, then 3.680 nats. The last line is right and follows from nothing.
 
-**The misspelling.** With logvar = log std^2 the KL can also be written
+**The misspelling.** With logvar = log std^2 the KL can be written in the first two of these ways,
+and the source's code is the third:
 
-    -1/2 sum(1 + logvar - mu^2 - exp(logvar))          with std instead of logvar:
-    -1/2 sum(1 + log(std^2) - mu^2 - std^2)            and the source's mixture of the two:
-    -1/2 sum(1 + std^2 - mu^2 - exp(std))
+    -1/2 sum(1 + logvar - mu^2 - exp(logvar))     with logvar
+    -1/2 sum(1 + log(std^2) - mu^2 - std^2)       with std
+    -1/2 sum(1 + std^2 - mu^2 - exp(std))         a mixture of both
 
-It runs, it is differentiable, and for std > 0 it is never negative. But it has no minimum at the
-prior: it falls all the way to std = 0, and below zero, where an encoder without an exponential can
-go, it falls for ever. What it does to a VAE is the lesson of `kl-training`.
+The mixture runs, it is differentiable, and for std > 0 it is never negative. But it has no minimum
+at the prior: it falls all the way to std = 0, and below zero, where an encoder without an
+exponential can go, it falls for ever. What it does to a VAE is the lesson of `kl-training`.
 
 Source: notes on digits and faces, cards on the loss and on the KL; Kingma and Welling (2014),
 Auto-encoding variational Bayes, appendix B.

@@ -10,7 +10,7 @@ from the posterior N(mu, diag(std^2)) to the prior N(0, I), summed over the late
 in another. What does each ask of a single std? Differentiate:
 
     d closed / d std = std - 1/std           zero at std = 1: the prior
-    d mixed  / d std = exp(std)/2 - std      never below .307: always smaller, please
+    d mixed  / d std = exp(std)/2 - std      never below .307: smaller, please
 
 The reconstruction wants a small std as well, since noise in z blurs pictures. With the closed form
 the two pull against each other, which is the point of a VAE. With the mixed one nobody pulls back:

@@ -7,9 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import vaeflash.lab  # noqa: F401 -- first of all: it sets the thread count that torch reads once
 from vaeflash.course import Course, open_course
+
+# Nothing is timed: a slow machine is not a wrong answer.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 MakeCourse = Callable[..., Course]
 

@@ -108,7 +108,7 @@ def _answer(item: Item, chosen: Mapping[str, Value], seed: int, runs: Runs) -> b
 def _lesson(source: DemoSource, screen: Screen) -> None:
     from vaeflash.cli.text import CardMarkdown
 
-    screen.print(Text(source.headline, style="bold cyan"))
+    screen.print(Text(source.headline, style="bold cyan"), end="\n\n")
     screen.print(CardMarkdown(source.lesson.partition("\n")[2].strip()))
 
 
