@@ -26,6 +26,7 @@ TOKENS = (
     *("√ó", "‚Äô", "ùúá", "â‰ˆ", "√\x00ó", "Ã\xa0", "√π", "\ufeff", "ï»¿", "\ud800", "\u2028"),
     *("title: x", "tags: [a, b]", "tags: a,b", "description: |", "  foo: [", "\x0c", "\x85"),
 )
+CONTROLS = "\r\x7f" + "".join(chr(code) for code in range(32) if chr(code) not in "\t\n\r")
 END = st.sampled_from(["\n"] * 6 + ["\r\n", "\r", "", " "])
 STRUCTURAL = st.lists(st.tuples(st.sampled_from(TOKENS), END), max_size=30).map(
     lambda pairs: "".join(token + end for token, end in pairs)
@@ -97,7 +98,7 @@ DECKS = st.builds(
     tags=st.lists(WORD | st.just('two "words", #1'), max_size=2, unique=True).map(tuple),
     description=st.just("")
     | BODY
-    | st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), min_size=1).map(
+    | st.text(st.characters(codec="utf-8", exclude_characters=CONTROLS), min_size=1).map(
         lambda text: f"w{text}w"
     ),
 )

@@ -6,8 +6,8 @@ Both carry `path:line`.
 
 Normalised without a note: line ends (LF, CRLF, CR) to LF; a byte order mark and rating lines
 go; a `---` between cards goes; blank lines around a text and blanks at its end go. Every other
-character of a text is kept: indents, tabs, trailing blanks within it, code fences. NUL and lone
-surrogates become U+FFFD, and text damage is undone; both are noted.
+character of a text is kept: indents, tabs, trailing blanks within it, code fences. Control
+characters and lone surrogates become U+FFFD, and text damage is undone; both are noted.
 
 A line is structure only outside a code fence and with an indent of at most three spaces. A `---`
 ends a question or an answer only if its mark is missing; between the marks it is a thematic

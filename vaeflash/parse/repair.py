@@ -25,7 +25,8 @@ _EXPECTED = (
     (0x1D400, 0x1D7FF),  # mathematical letters
     (0x1F300, 0x1FAFF),  # emoji
 )
-_UNUSABLE = re.compile("[\x00\ud800-\udfff]")
+# A deck is text: an escape sequence in it would drive the reader's terminal.
+_UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 # Correct mathematics that would decode too: a root or an "about" sign before its operand.
 _MATHEMATICS = re.compile("[√≈][πΩµ∞∑∏∫±]+")
 # A mathematical letter (F0 9D xx xx) whose first byte got lost: Mac Roman has a private,
@@ -49,17 +50,17 @@ def split_lines(text: str) -> list[str]:
 
 
 def clean(text: str) -> str:
-    """The text with damage repaired and NUL and lone surrogates replaced by U+FFFD."""
+    """The text with damage repaired, control characters and lone surrogates made U+FFFD."""
     return _RUN.sub(lambda match: _repair_run(match[0]), _UNUSABLE.sub("\ufffd", text))
 
 
 def clean_noted(text: str, number: int, notes: Notes) -> str:
     """Clean a text that stands in line `number`, and note what was repaired."""
-    if text.isascii() and "\0" not in text:
+    if text.isascii() and not _UNUSABLE.search(text):
         return text
     usable = _UNUSABLE.sub("\ufffd", text)
     if usable != text:
-        notes.repair(number, "a NUL or surrogate character was replaced by U+FFFD.")
+        notes.repair(number, "a control character was replaced by U+FFFD.")
     runs = dict.fromkeys(run for run in _RUN.findall(usable) if _repair_run(run) != run)
     if runs:
         repaired = ", ".join(f"{run!r} to {_repair_run(run)!r}" for run in runs)
