@@ -50,11 +50,15 @@ def parser() -> MarkdownIt:
 
 def formulas(text: str) -> tuple[str, ...]:
     """The TeX of every formula in a text, in order, without delimiters."""
+    if "\\" not in text and "$" not in text:  # most texts need no parser to know
+        return ()
     return tuple(token.content for token in _walk(text) if token.type in (INLINE, DISPLAY))
 
 
 def images(text: str) -> tuple[str, ...]:
     """The source of every image in a text, in order, as the author wrote it."""
+    if "![" not in text:
+        return ()
     return tuple(image_source(token) for token in _walk(text) if token.type == "image")
 
 
