@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -315,12 +315,13 @@ def test_every_reading_command_speaks_versioned_json(
 
 ENDLESS = COIN.replace(
     "    heads =",
-    "    import pathlib, time\n"
+    "    import pathlib, threading\n"
     "    if lab.seed > 1001:\n"
-    "        pathlib.Path('started').touch()\n"
-    "        while True: time.sleep(0.01)\n"
+    "        pathlib.Path('started').write_text('now')\n"
+    "        threading.Event().wait()\n"
     "    heads =",
 )
+"""Never ends on its third seed, and says through a pipe when it gets there."""
 
 
 @pytest.mark.slow
@@ -330,15 +331,19 @@ def test_ctrl_c_stops_a_demo_that_never_ends_and_keeps_finished_runs(
     meta = ":demo endless\n:claim heads == 1\n:control rate=0"
     cards = {"deck": deck(card("a", VERIFIED), card("b", meta))}
     course = make_course(cards=cards, demos=DEMOS | {"endless": ENDLESS})
-    command = [sys.executable, "-m", "vaeflash", "--course", str(course.root), "check"]
+    os.mkfifo(tmp_path / "started")
+    pipe = os.open(tmp_path / "started", os.O_RDONLY | os.O_NONBLOCK)
     process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "vaeflash", "--course", str(course.root), "check"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "started").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    select.select([pipe], [], [], 120)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=60)
+    os.close(pipe)
 
     runs = list(Path(os.environ["VAEFLASH_CACHE"]).rglob("*.json"))
     ledger = course.ledger_path.read_text().count("\n")
