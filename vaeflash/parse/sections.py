@@ -23,6 +23,7 @@ from vaeflash.parse.notes import Notes
 _HARD_ENDS = (LineKind.ASK, LineKind.WORD, LineKind.RATING)
 _SOFT_ENDS = (LineKind.RULE, LineKind.TITLE, LineKind.HEADER)
 _MARK_AT_END = re.compile(r"(?:(.*[\s.,;:!?)\]}*_\"'`$])?(?:x\?\?|\?\?x)|(.*[ \t])\?\?)[ \t]*")
+_SECTION = re.compile(r" {0,3}(?:#{2,3}|#{5,6})(?:[ \t].*)?")
 _LEADING_BLANKS = re.compile(r"\A(?:[ \t]*\n)+")
 
 
@@ -126,8 +127,8 @@ def _read_between(
 ) -> None:
     """Read lines[start:stop], which are in no text of the card.
 
-    `:word` lines and deck titles go into the card. Ratings and a `---` go. Anything else is
-    noted.
+    `:word` lines and deck titles go into the card. Ratings, a `---` and headings that group cards
+    go. Anything else is noted.
     """
     stray = False
     for index in range(start, stop):
@@ -151,6 +152,9 @@ def _read_between(
                     f"there is no ':{line.word}' line.",
                     f"Known: {', '.join(f':{word}' for word in ('p', *WORDS))}.",
                 )
+            case LineKind.TEXT if _SECTION.fullmatch(line.text):
+                notes.repair(line.number, "a heading between cards was left out.")
+                continue
             case LineKind.TEXT | LineKind.FENCED if not stray:
                 notes.error(
                     line.number,
