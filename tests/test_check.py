@@ -6,7 +6,7 @@ import pytest
 from conftest import COIN, SUM, MakeCourse, card, deck
 
 from vaeflash.card import Status
-from vaeflash.check import Outcome, check_claim, status_of
+from vaeflash.check import SEED_UNUSED, Outcome, check_claim, status_of
 from vaeflash.course import Course
 from vaeflash.errors import VaeflashError
 from vaeflash.ledger import Ledger
@@ -71,6 +71,15 @@ def test_evidence_uses_every_seed_from_1000_in_order(make_course: MakeCourse) ->
         [str(1000 + n) for n in range(entry.seeds)],
         heads_up_to(0.7, entry.seeds),
     )
+
+
+@pytest.mark.parametrize(("rate", "noticed"), [("0.7", False), ("1", True)])
+def test_a_seed_that_changes_nothing_is_noticed(
+    make_course: MakeCourse, rate: str, noticed: bool
+) -> None:
+    entry = outcome(make_course, f":demo coin\n:claim heads[rate={rate}] >= 0").entry
+
+    assert (SEED_UNUSED in entry.note) is noticed
 
 
 def test_a_claim_that_the_budget_does_not_decide_is_open(make_course: MakeCourse) -> None:

@@ -23,6 +23,8 @@ from vaeflash.runner import Runs
 from vaeflash.runs import NO_ERROR, Run
 from vaeflash.selection import Item
 
+SEED_UNUSED = "no metric changes with the seed: does the demo use it?"
+"""Said of a verdict whose seeds all measured the same, which is then one run told many times."""
 OPPOSITE = {"holds": "refuted", "refuted": "holds"}
 
 
@@ -98,11 +100,17 @@ def judge(item: Item, control: Mapping[str, Value], runs: Runs, budget: int | No
     evidence = Evidence(item.parsed.failure_share)
     values: dict[str, dict[str, Value]] = {}
     date = ""
+    first: dict[Overlay, Mapping[str, Value]] = {}
+    note = SEED_UNUSED
     limit = 1 if item.source.deterministic else budget or evidence.budget
     for seed in range(FIRST_SEED, FIRST_SEED + limit):
         measured = measure(item, control, seed, runs)
         yes = answer(item, measured)
         evidence = evidence.add(yes)
+        metrics = {o: run.metrics for o, run in measured.items() if run.error == NO_ERROR}
+        first = first or metrics
+        if metrics != first or not metrics:  # a run that raised, as asked, measured nothing
+            note = ""
         date = max(date, *(run.date for run in measured.values()))
         values[str(seed)] = {
             metric_label(overlay, name): plain(measured[overlay].metrics[name])
@@ -111,7 +119,7 @@ def judge(item: Item, control: Mapping[str, Value], runs: Runs, budget: int | No
         if item.source.deterministic:
             return Arm("holds" if yes else "refuted", evidence, values, date)
         if evidence.verdict:
-            return Arm(evidence.verdict, evidence, values, date)
+            return Arm(evidence.verdict, evidence, values, date, note)
     return Arm("inconclusive", evidence, values, date, f"undecided after {limit} seeds")
 
 
@@ -162,7 +170,7 @@ def check_claim(item: Item, runs: Runs, budget: int | None = None) -> Outcome:
         device=device_kind(runs.device),
         torch=torch_minor(),
         date=max([arm.date] + [other.date for _, other in broken]),
-        note=arm.note or _why_vacuous(status, controls),
+        note="; ".join(filter(None, [arm.note, _why_vacuous(status, controls)])),
     )
     seconds = time.perf_counter() - started
     return Outcome(item, entry, seconds, (arm.problem,) if arm.problem else ())
