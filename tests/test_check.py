@@ -163,13 +163,17 @@ def test_a_status_follows_from_verdict_and_controls(
     assert status_of(verdict, flips, myth=myth) is status
 
 
+def judged_as(make_course: MakeCourse, meta: str, demos: dict[str, str]) -> Standing:
+    """The standing right after a check of one claim."""
+    course = make_course(cards={"deck": deck(card("it", meta))}, demos=demos)
+    (item,) = choose(course)
+    return Standing(course, Ledger([check_claim(item, Runs()).entry]))
+
+
 @pytest.fixture
 def judged(make_course: MakeCourse) -> Standing:
     """The standing of a course whose one claim has just been verified."""
-    meta = ":demo coin\n:claim heads == 1\n:control rate=0"
-    course = make_course(cards={"deck": deck(card("it", meta))}, demos=DEMOS)
-    (item,) = choose(course)
-    return Standing(course, Ledger([check_claim(item, Runs()).entry]))
+    return judged_as(make_course, ":demo coin\n:claim heads == 1\n:control rate=0", DEMOS)
 
 
 def standing_after(judged: Standing, old: str, new: str, file: str) -> Status:
@@ -208,6 +212,34 @@ def test_evidence_stands_until_what_it_depends_on_changes(
     judged: Standing, old: str, new: str, file: str, status: Status
 ) -> None:
     assert standing_after(judged, old, new, file) is status
+
+
+def test_a_control_added_to_a_vacuous_claim_makes_it_stale(make_course: MakeCourse) -> None:
+    vacuous = judged_as(make_course, ":demo coin\n:claim heads == 1", DEMOS)
+    added = ":claim heads == 1\n:control rate=0"
+
+    status = standing_after(vacuous, ":claim heads == 1", added, "cards/deck.md")
+
+    assert status is Status.STALE
+
+
+def test_a_verdict_that_left_its_controls_unrun_is_not_stale_for_that(
+    make_course: MakeCourse,
+) -> None:
+    meta = ":demo coin\n:claim heads == 0\n:control rate=0"
+    wrong = judged_as(make_course, meta, DEMOS)
+    ((_, it),) = wrong.course.cards()
+
+    assert wrong.entry(it, it.claims[0]).status is Status.WRONG
+
+
+def test_an_error_is_stale_once_the_demo_was_mended(make_course: MakeCourse) -> None:
+    raising = {"coin": COIN.replace("    heads =", "    raise RuntimeError\n    heads =")}
+    broken = judged_as(make_course, ":demo coin\n:claim heads == 1", raising)
+
+    status = standing_after(broken, "    raise RuntimeError\n", "", "demos/coin.py")
+
+    assert status is Status.STALE
 
 
 def test_evidence_from_another_torch_is_stale(

@@ -56,8 +56,6 @@ class Standing:
         Something that is not here (torch, a data set) is no change: evidence from another
         machine stays what it is.
         """
-        if entry.status in (Status.NOT_RUN, Status.ERROR):
-            return
         try:
             source = self.course.demo(entry.demo)
         except VaeflashError:
@@ -65,10 +63,10 @@ class Standing:
             return
         if entry.demo != claim.demo or entry.code != source.fingerprint:
             yield "the demo's code"
-        # A verdict other than stated leaves its controls unrun, so only a run set can differ.
-        if entry.controls and [c.control for c in entry.controls] != [
-            c.text for c in claim.controls
-        ]:
+        # Controls are run only under a verdict as stated; any other says nothing about them.
+        stated = "refuted" if entry.myth else "holds"
+        run, written = [c.control for c in entry.controls], [c.text for c in claim.controls]
+        if entry.verdict == stated and run != written:
             yield "the controls"
         here = used_data(source)
         for name, used in entry.data.items():

@@ -18,7 +18,7 @@ from vaeflash.errors import VaeflashError
 if TYPE_CHECKING:
     from vaeflash.cli.screen import Screen
 
-OK, NOT_AS_STATED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+NOT_AS_STATED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
 class Commands(TyperGroup):
@@ -120,10 +120,10 @@ def _start(
 
     Example: vaeflash demo kl-divergence
     """
-    ctx.obj = _Settings(course, no_color=no_color, debug=debug)
+    ctx.obj = Settings(course, no_color=no_color, debug=debug)
 
 
-class _Settings:
+class Settings:
     """What the global options say, for every command."""
 
     def __init__(self, course: Path | None, *, no_color: bool, debug: bool) -> None:

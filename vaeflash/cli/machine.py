@@ -18,7 +18,7 @@ from vaeflash.machine import choose_device, cuda_devices, torch_version
 from vaeflash.needs import missing_need
 
 if TYPE_CHECKING:
-    from vaeflash.cli import _Settings
+    from vaeflash.cli import Settings
 
 
 def list_data(screen: Screen, *, as_json: bool) -> None:
@@ -68,7 +68,7 @@ def fetch(name: str, screen: Screen) -> None:
     screen.print(f"{name}: {source.origin}, in {source.files[0].parent}.", soft_wrap=True)
 
 
-def doctor(settings: _Settings, *, as_json: bool) -> None:
+def doctor(settings: Settings, *, as_json: bool) -> None:
     """Print what is installed, which device runs get, and for each demo whether it can run."""
     device = choose_device()
     facts: dict[str, Any] = {

@@ -24,11 +24,11 @@ from vaeflash.selection import choose
 from vaeflash.standing import standing_of
 
 if TYPE_CHECKING:
-    from vaeflash.cli import _Settings
+    from vaeflash.cli import Settings
 
 
 def check_all(
-    settings: _Settings,
+    settings: Settings,
     names: Sequence[str],
     *,
     budget: int | None,
@@ -92,7 +92,7 @@ def _all_good(entries: Sequence[Entry], *, strict: bool) -> bool:
     return all(entry.status in passing for entry in entries)
 
 
-def check_locked(settings: _Settings, names: Sequence[str], *, strict: bool, as_json: bool) -> bool:
+def check_locked(settings: Settings, names: Sequence[str], *, strict: bool, as_json: bool) -> bool:
     """Read the ledger against the course as it is; whether every chosen claim stands."""
     course: Course = settings.course
     standing = standing_of(course)

@@ -24,11 +24,11 @@ from vaeflash.selection import Item, read_claim
 from vaeflash.source import DemoSource
 
 if TYPE_CHECKING:
-    from vaeflash.cli import _Settings
+    from vaeflash.cli import Settings
 
 
 def run_one(
-    settings: _Settings,
+    settings: Settings,
     name: str,
     assignments: Sequence[str],
     *,
