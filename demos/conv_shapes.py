@@ -61,6 +61,7 @@ class Params:
     output_padding: int = 0
     side: int = 28  # of the picture that goes through one strided layer
 
+    last_padding: int = 0  # of the lecture's last layer; the others have 1, 1, 0
     trim: int = 1  # rows and columns cut off the lecture's output
     volume_kernel: int = 2  # of the scroll decoder's strided layers, which are 3-D
     formula: Literal["exact", "folklore"] = "exact"  # folklore: stride 2 halves and doubles
@@ -262,7 +263,7 @@ def run(params: Params, lab: Lab) -> Result:
     """Send shapes, then values, through convolutions and back."""
     k, s, p, op = params.kernel, params.stride, params.padding, params.output_padding
     seven = torch.zeros(1, 1, 7, 7)
-    lecture = through(lecture_layers(LECTURE_PADDINGS, 3, 0), seven)
+    lecture = through(lecture_layers((*LECTURE_PADDINGS[:3], params.last_padding), 3, 0), seven)
     trimmed = torch.zeros(lecture[-1], lecture[-1])[params.trim :, params.trim :]
     reachable = {
         through(lecture_layers(paddings, k, op), seven)[-1]

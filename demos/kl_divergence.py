@@ -74,7 +74,8 @@ class Params:
     # The worked example: a posterior in two dimensions, and two pixels' cross-entropies.
     mu: tuple[float, ...] = (0.2, 0.3)
     std: tuple[float, ...] = (0.1, 0.1)
-    derivation: Literal["source", "repaired"] = "source"  # whose four lines to evaluate
+    # Whose four lines to evaluate; slipped is the source's with a sign lost in its last step.
+    derivation: Literal["source", "repaired", "slipped"] = "source"
     reduction: Literal["sum", "mean"] = "sum"  # of the cross-entropies
 
     # Monte Carlo: samples for each random posterior (ten times as many for the example).
@@ -124,7 +125,7 @@ def draw(mu: Tensor, std: Tensor, average_over: str, n: int, generator: torch.Ge
 def derivation_lines(who: str, mu: Tensor, std: Tensor, z: Tensor) -> list[float]:
     """The four lines as written, in nats, summed over D; E is the mean over `z`, `(S, D)`."""
     root = math.sqrt(2 * math.pi)
-    if who == "source":
+    if who != "repaired":
         line2 = -(torch.exp(-((z - mu) ** 2) / 2) / (root * std)).log()
         line3 = -((root * std).log() + (z - mu) ** 2 / (2 * std**2))
     else:
@@ -132,7 +133,7 @@ def derivation_lines(who: str, mu: Tensor, std: Tensor, z: Tensor) -> list[float
         log_p = (torch.exp(-(z**2) / 2) / root).log()
         line2 = log_q - log_p
         line3 = -std.log() - (z - mu) ** 2 / (2 * std**2) + z**2 / 2
-    line4 = -0.5 * (1 + (std**2).log() - mu**2 - std**2)
+    line4 = (0.5 if who == "slipped" else -0.5) * (1 + (std**2).log() - mu**2 - std**2)
     expectations = [log_ratios(mu, std, z).mean(), line2.sum(-1).mean(), line3.sum(-1).mean()]
     return [line.item() for line in (*expectations, line4.sum())]
 

@@ -6,23 +6,32 @@ import pytest
 from conftest import COIN, SUM, MakeCourse, card, deck
 
 from vaeflash.card import Status
-from vaeflash.check import SEED_UNUSED, Outcome, check_claim, status_of
+from vaeflash.check import check
 from vaeflash.course import Course
 from vaeflash.errors import VaeflashError
-from vaeflash.ledger import Ledger
-from vaeflash.runner import Runs
+from vaeflash.jobs import Runs
+from vaeflash.judge import SEED_UNUSED
+from vaeflash.ledger import Entry, Ledger
+from vaeflash.outcome import status_of
 from vaeflash.selection import choose
 from vaeflash.standing import Standing
+from vaeflash.workers import InProcess
 
 COMPUTED = SUM.replace('metrics={"total"', 'metrics={**{}, "total"')
 """The same, but its metrics' names cannot be read from the source."""
 DEMOS = {"coin": COIN, "two_and_two": SUM, "computed": COMPUTED}
 
 
-def outcome(make_course: MakeCourse, meta: str, **options: int) -> Outcome:
+def check_course(course: Course, runs: Runs | None = None, **options: int) -> list[Entry]:
+    """The entries of a course's claims, judged with runs made in this process."""
+    outcomes = check(choose(course).items, runs or Runs(), InProcess(), lambda _: None, **options)
+    return [outcome.entry for outcome in outcomes if outcome.entry]
+
+
+def judged_entry(make_course: MakeCourse, meta: str, **options: int) -> Entry:
     course = make_course(cards={"deck": deck(card("it", meta))}, demos=DEMOS)
-    (item,) = choose(course)
-    return check_claim(item, Runs(), **options)
+    (entry,) = check_course(course, **options)
+    return entry
 
 
 def heads_up_to(rate: float, seeds: int) -> list[bool]:
@@ -58,13 +67,13 @@ def heads_up_to(rate: float, seeds: int) -> list[bool]:
 def test_a_claim_gets_its_status(
     make_course: MakeCourse, meta: str, status: Status, told: str
 ) -> None:
-    entry = outcome(make_course, meta).entry
+    entry = judged_entry(make_course, meta)
 
     assert (entry.status, f"{entry.yes}/{entry.seeds}") == (status, told)
 
 
 def test_evidence_uses_every_seed_from_1000_in_order(make_course: MakeCourse) -> None:
-    entry = outcome(make_course, ":demo coin\n:claim heads[rate=0.7] == 1").entry
+    entry = judged_entry(make_course, ":demo coin\n:claim heads[rate=0.7] == 1")
     values = [bool(measured["heads[rate=0.7]"]) for measured in entry.values.values()]
 
     assert (list(entry.values), values) == (
@@ -77,27 +86,27 @@ def test_evidence_uses_every_seed_from_1000_in_order(make_course: MakeCourse) ->
 def test_a_seed_that_changes_nothing_is_noticed(
     make_course: MakeCourse, rate: str, noticed: bool
 ) -> None:
-    entry = outcome(make_course, f":demo coin\n:claim heads[rate={rate}] >= 0").entry
+    entry = judged_entry(make_course, f":demo coin\n:claim heads[rate={rate}] >= 0")
 
     assert (SEED_UNUSED in entry.note) is noticed
 
 
 def test_a_claim_that_the_budget_does_not_decide_is_open(make_course: MakeCourse) -> None:
-    entry = outcome(make_course, ":demo coin\n:claim heads == 1\n:control rate=0", budget=3).entry
+    entry = judged_entry(make_course, ":demo coin\n:claim heads == 1\n:control rate=0", budget=3)
 
     assert (entry.status, entry.verdict, entry.yes) == (Status.OPEN, "inconclusive", 3)
 
 
 def test_a_crash_under_control_is_not_a_flip(make_course: MakeCourse) -> None:
     meta = ":demo two-and-two\n:claim total == 4\n:control fail=ValueError"
-    entry = outcome(make_course, meta).entry
+    entry = judged_entry(make_course, meta)
 
     assert (entry.status, entry.controls[0].verdict) == (Status.VACUOUS, "error")
 
 
 def test_every_control_must_flip(make_course: MakeCourse) -> None:
     meta = ":demo two-and-two\n:claim total == 4\n:control a=3\n:control a=1,b=3"
-    entry = outcome(make_course, meta).entry
+    entry = judged_entry(make_course, meta)
 
     assert (entry.status, [c.flipped for c in entry.controls]) == (Status.VACUOUS, [True, False])
 
@@ -105,9 +114,8 @@ def test_every_control_must_flip(make_course: MakeCourse) -> None:
 def test_a_demo_that_needs_a_gpu_is_not_run_without_one(make_course: MakeCourse) -> None:
     demos = {"gpu": 'NEEDS = ("cuda",)\n' + SUM}
     cards = {"deck": deck(card("it", ":demo gpu\n:claim total == 4\n:control a=3"))}
-    (item,) = choose(make_course(cards=cards, demos=demos))
 
-    entry = check_claim(item, Runs()).entry
+    (entry,) = check_course(make_course(cards=cards, demos=demos))
 
     assert (entry.status, entry.note) == (Status.NOT_RUN, "the demo needs a CUDA device")
 
@@ -115,9 +123,10 @@ def test_a_demo_that_needs_a_gpu_is_not_run_without_one(make_course: MakeCourse)
 def test_a_demo_that_needs_an_extra_is_not_run_without_it(make_course: MakeCourse) -> None:
     demos = {"gpu": 'NEEDS = ("extra:no_such_package",)\n' + SUM}
     cards = {"deck": deck(card("it", ":demo gpu\n:claim total == 4\n:control a=3"))}
-    (item,) = choose(make_course(cards=cards, demos=demos))
 
-    assert check_claim(item, Runs()).entry.status is Status.NOT_RUN
+    (entry,) = check_course(make_course(cards=cards, demos=demos))
+
+    assert entry.status is Status.NOT_RUN
 
 
 def test_cards_share_their_runs(make_course: MakeCourse) -> None:
@@ -125,8 +134,7 @@ def test_cards_share_their_runs(make_course: MakeCourse) -> None:
     cards = {"deck": deck(card("one", meta), card("two", meta))}
     runs = Runs()
 
-    for item in choose(make_course(cards=cards, demos=DEMOS)):
-        check_claim(item, runs)
+    check_course(make_course(cards=cards, demos=DEMOS), runs)
 
     assert (runs.made, runs.recalled) == (2, 0)
 
@@ -134,13 +142,12 @@ def test_cards_share_their_runs(make_course: MakeCourse) -> None:
 def test_a_second_check_recalls_every_run(make_course: MakeCourse) -> None:
     meta = ":demo coin\n:claim heads == 1\n:control rate=0"
     course = make_course(cards={"deck": deck(card("it", meta))}, demos=DEMOS)
-    (item,) = choose(course)
-    first = check_claim(item, Runs())
+    first = check_course(course)
     again = Runs()
 
-    second = check_claim(item, again)
+    second = check_course(course, again)
 
-    assert (again.made, again.recalled, second.entry) == (0, 7, first.entry)
+    assert (again.made, again.recalled, second) == (0, 7, first)
 
 
 @pytest.mark.parametrize(
@@ -166,8 +173,7 @@ def test_a_status_follows_from_verdict_and_controls(
 def judged_as(make_course: MakeCourse, meta: str, demos: dict[str, str]) -> Standing:
     """The standing right after a check of one claim."""
     course = make_course(cards={"deck": deck(card("it", meta))}, demos=demos)
-    (item,) = choose(course)
-    return Standing(course, Ledger([check_claim(item, Runs()).entry]))
+    return Standing(course, Ledger(check_course(course)))
 
 
 @pytest.fixture
@@ -253,12 +259,11 @@ def test_evidence_from_another_torch_is_stale(
 
 def problems_of(make_course: MakeCourse, *metas: str) -> list[str]:
     cards = {"deck": deck(*(card(f"c{n}", meta) for n, meta in enumerate(metas)))}
-    with pytest.raises(VaeflashError) as caught:
-        choose(make_course(cards=cards, demos=DEMOS))
-    return [str(problem) for problem in caught.value.problems]
+    broken = choose(make_course(cards=cards, demos=DEMOS)).unreadable
+    return [str(problem) for claim in broken for problem in claim.problems]
 
 
-def test_everything_wrong_with_the_claims_is_told_before_anything_runs(
+def test_everything_wrong_with_the_claims_is_told_without_running_any(
     make_course: MakeCourse,
 ) -> None:
     told = problems_of(

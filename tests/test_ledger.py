@@ -1,5 +1,6 @@
 """The ledger keeps evidence: equal evidence gives equal bytes, damage is named by line."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,3 +116,13 @@ def test_new_evidence_replaces_old_and_claims_that_left_go() -> None:
     updated = Ledger([ENTRY, gone]).updated([newer], [ENTRY.key])
 
     assert list(updated) == [newer]
+
+
+@pytest.mark.parametrize("field", ["yes", "e_for", "myth", "claim", "data"])
+def test_a_field_of_another_kind_is_damage(tmp_path: Path, field: str) -> None:
+    path = tmp_path / "ledger.jsonl"
+    row = json.loads(Ledger([ENTRY]).to_text()) | {field: ["edited"]}
+    path.write_text(json.dumps(row) + "\n")
+
+    with pytest.raises(CourseError, match="this line of the ledger cannot be read"):
+        read_ledger(path)

@@ -11,7 +11,8 @@ import torch
 from typer.testing import CliRunner
 
 from vaeflash.cli import app
-from vaeflash.course import bundled_root
+from vaeflash.consent import trust
+from vaeflash.course import bundled_root, open_course
 from vaeflash.lab.bench import Bench
 from vaeflash.parse import parse_deck, read_deck
 
@@ -36,8 +37,6 @@ def test_the_card_shown_is_a_card_of_the_course() -> None:
 
 
 def test_the_course_shown_is_a_course(tmp_path: Path) -> None:
-    from vaeflash.course import open_course
-
     (tmp_path / "course.toml").write_text(block("toml"))
 
     assert open_course(tmp_path).order == ("first",)
@@ -63,6 +62,7 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copytree(bundled_root() / name, tmp_path / name)
     for name in ("course.toml", "ledger.jsonl"):
         shutil.copy(bundled_root() / name, tmp_path / name)
+    trust(open_course(tmp_path), whatever_they_become=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -1,239 +1,150 @@
-"""Judge claims on fresh seeds, break each on purpose, and write down what came of it.
+"""Gather every run that the claims need, have each made once, and judge as they come in.
 
-Item -> runs (cache or demo) -> yes or no per seed -> evidence -> verdict
-     -> the same under every control -> status -> ledger
+claims -> the least set of runs, in an order that brings verdicts early -> workers
+       -> each finished run: remembered, then every claim that waited for it examined again
 """
 
 from __future__ import annotations
 
-import math
-import time
+import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from itertools import count
 
-from vaeflash.card import Status, Value
-from vaeflash.claims import Overlay, metric_label
 from vaeflash.course import Course
-from vaeflash.errors import ClaimError, DemoError, Problem, VaeflashError
-from vaeflash.evidence import FIRST_SEED, Evidence
-from vaeflash.ledger import ControlEntry, Entry
-from vaeflash.machine import device_kind, torch_minor
-from vaeflash.needs import missing_need, used_data
-from vaeflash.runner import Runs
-from vaeflash.runs import NO_ERROR, Run
+from vaeflash.errors import DemoError, Problem, VaeflashError
+from vaeflash.jobs import Job, Runs
+from vaeflash.outcome import Outcome, examine
+from vaeflash.runs import Request, Run
 from vaeflash.selection import Item
+from vaeflash.workers import Workers
 
-SEED_UNUSED = "no metric changes with the seed: does the demo use it?"
-"""Said of a verdict whose seeds all measured the same, which is then one run told many times."""
-OPPOSITE = {"holds": "refuted", "refuted": "holds"}
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """A claim judged under one overlay: as written, or under one control.
-
-    Attributes:
-        verdict: "holds", "refuted", "inconclusive", "error" or "not-run".
-        values: Seed -> metric as written in the claim -> what was measured.
-        note: Why there is no verdict, in words.
-    """
-
-    verdict: str
-    evidence: Evidence
-    values: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
-    date: str = ""
-    note: str = ""
-    problem: Problem | None = None
+Key = tuple[str, bool, str]
+"""Card, whether it is a myth, and text: which claim an entry of the ledger is about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of checking one claim."""
+class Plan:
+    """Which runs are still wanted, and by whom.
 
-    item: Item
-    entry: Entry
-    seconds: float
-    problems: tuple[Problem, ...] = ()
-
-
-def measure(item: Item, control: Mapping[str, Value], seed: int, runs: Runs) -> dict[Overlay, Run]:
-    """The runs that a claim needs on one seed, `control` laid over each.
-
-    Raises:
-        DemoError: A run raised something that the claim does not ask about.
-    """
-    measured = {}
-    for overlay in item.parsed.runs:
-        params = item.source.accept(dict(overlay) | dict(control), item.where)
-        run = measured[overlay] = runs.get(item.source, params, seed)
-        if run.error not in {NO_ERROR, *item.parsed.expected_errors.get(overlay, ())}:
-            raise DemoError(
-                Problem(
-                    item.where,
-                    f"the demo raised {run.error} on seed {seed}: {run.message}.",
-                    f"See it with: vaeflash --debug demo {item.source.name} --seed {seed}",
-                )
-            )
-    return measured
-
-
-def answer(item: Item, measured: Mapping[Overlay, Run]) -> bool:
-    """Whether the claim is true of these runs.
-
-    Raises:
-        ClaimError: It cannot be evaluated on them, e.g. it names an unknown metric.
-    """
-    try:
-        return item.parsed.holds({overlay: run.metrics for overlay, run in measured.items()})
-    except ClaimError as error:
-        raise ClaimError(*(problem.within(item.where) for problem in error.problems)) from error
-
-
-def judge(item: Item, control: Mapping[str, Value], runs: Runs, budget: int | None = None) -> Arm:
-    """Add seeds until the evidence decides, laying `control` over every run of the claim.
-
-    A demo that says it is deterministic is run once, on the first seed.
-
-    Raises:
-        VaeflashError: A run or the claim cannot be evaluated; that is no verdict either way.
-    """
-    evidence = Evidence(item.parsed.failure_share)
-    values: dict[str, dict[str, Value]] = {}
-    date = ""
-    first: dict[Overlay, Mapping[str, Value]] = {}
-    note = SEED_UNUSED
-    limit = 1 if item.source.deterministic else budget or evidence.budget
-    for seed in range(FIRST_SEED, FIRST_SEED + limit):
-        measured = measure(item, control, seed, runs)
-        yes = answer(item, measured)
-        evidence = evidence.add(yes)
-        metrics = {o: run.metrics for o, run in measured.items() if run.error == NO_ERROR}
-        first = first or metrics
-        if metrics != first or not metrics:  # a run that raised, as asked, measured nothing
-            note = ""
-        date = max(date, *(run.date for run in measured.values()))
-        values[str(seed)] = {
-            metric_label(overlay, name): plain(measured[overlay].metrics[name])
-            for overlay, name in item.parsed.metrics
-        }
-        if item.source.deterministic:
-            return Arm("holds" if yes else "refuted", evidence, values, date)
-        if evidence.verdict:
-            return Arm(evidence.verdict, evidence, values, date, note)
-    return Arm("inconclusive", evidence, values, date, f"undecided after {limit} seeds")
-
-
-def plain(value: Value) -> Value:
-    """The value as every JSON reader takes it: NaN and infinities become words."""
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def check_claim(item: Item, runs: Runs, budget: int | None = None) -> Outcome:
-    """Judge a claim, then each of its controls, and sum up.
-
-    Controls are run only when the claim came out as stated: they show that it could have failed.
-    """
-    started = time.perf_counter()
-    stated = "refuted" if item.claim.myth else "holds"
-    arm = _judged(item, {}, runs, budget)
-    broken = [
-        (control.text, _judged(item, control.params, runs, budget))
-        for control in (item.controls if arm.verdict == stated else ())
-    ]
-    controls = tuple(
-        ControlEntry(
-            control=text,
-            verdict=other.verdict,
-            yes=other.evidence.yes,
-            no=other.evidence.no,
-            flipped=other.verdict == OPPOSITE[stated],
-            note=other.note,
-        )
-        for text, other in broken
-    )
-    status = status_of(arm.verdict, [c.flipped for c in controls], myth=item.claim.myth)
-    entry = Entry(
-        card=item.card.id or "",
-        claim=item.claim.text,
-        myth=item.claim.myth,
-        demo=item.source.name,
-        status=status,
-        verdict=arm.verdict,
-        yes=arm.evidence.yes,
-        no=arm.evidence.no,
-        e_for=round(arm.evidence.e_for, 4),
-        e_against=round(arm.evidence.e_against, 4),
-        values=arm.values,
-        controls=controls,
-        code=item.source.fingerprint,
-        data=used_data(item.source),
-        device=device_kind(runs.device),
-        torch=torch_minor(),
-        date=max([arm.date] + [other.date for _, other in broken]),
-        note="; ".join(filter(None, [arm.note, _why_vacuous(status, controls)])),
-    )
-    seconds = time.perf_counter() - started
-    return Outcome(item, entry, seconds, (arm.problem,) if arm.problem else ())
-
-
-def _judged(item: Item, control: Mapping[str, Value], runs: Runs, budget: int | None) -> Arm:
-    """The arm, or why there is no verdict: something is missing here, or something is broken."""
-    nothing = Evidence(item.parsed.failure_share)
-    missing = missing_need(item.source, runs.device)
-    if missing:
-        return Arm("not-run", nothing, note=missing)
-    try:
-        return judge(item, control, runs, budget)
-    except VaeflashError as error:
-        problem = error.problems[0]
-        return Arm("error", nothing, note=problem.what, problem=problem)
-
-
-def status_of(verdict: str, flips: Sequence[bool], *, myth: bool) -> Status:
-    """The status that a verdict and its controls amount to.
+    A claim asks for no run before it is certain to need it, so the runs that are made are the very
+    ones that judging one seed after the other would make. They are handed out by the position of
+    the first claim that asked, then by seed: claims are finished one by one instead of all at the
+    end.
 
     Args:
-        verdict: Of the claim as written.
-        flips: For each control, whether it gave the opposite verdict.
-        myth: Whether the card states that the claim is refuted.
+        look: Says what is known of a claim.
+        report: Sees each claim when something new is known of it.
     """
-    if verdict == "error":
-        return Status.ERROR
-    if verdict == "not-run":
-        return Status.NOT_RUN
-    if verdict == "inconclusive":
-        return Status.OPEN
-    if verdict != ("refuted" if myth else "holds"):
-        return Status.WRONG
-    if not flips or not all(flips):
-        return Status.VACUOUS
-    return Status.BUSTED if myth else Status.VERIFIED
 
+    def __init__(
+        self,
+        items: Sequence[Item],
+        look: Callable[[Item], Outcome],
+        report: Callable[[Outcome], None],
+    ) -> None:
+        self.outcomes: dict[int, Outcome] = {}
+        self._items = items
+        self._look = look
+        self._report = report
+        self._queue: list[tuple[int, int, int, Job]] = []
+        self._waiting: dict[Request, set[int]] = {}
+        self._taken: set[Request] = set()
+        self._tickets = count()
+        """Jobs have no order of their own: among equal ranks, first come, first served."""
+        for index in range(len(items)):
+            self._examine(index)
 
-def _why_vacuous(status: Status, controls: Sequence[ControlEntry]) -> str:
-    if status is not Status.VACUOUS:
-        return ""
-    if not controls:
-        return "there is no control, so nothing shows that the check could have failed"
-    kept = next(control for control in controls if not control.flipped)
-    return f"the control {kept.control} came out {kept.verdict}: it did not flip the claim"
+    def next(self) -> Job | None:
+        """The run to make next; nothing while all that is wanted is being made."""
+        while self._queue:
+            *_, job = heapq.heappop(self._queue)
+            if job.request not in self._taken and self._is_wanted(job):
+                self._taken.add(job.request)
+                return job
+        return None
+
+    def _is_wanted(self, job: Job) -> bool:
+        """Whether a claim that asked is still undecided; an error on an earlier seed ends one."""
+        return any(self.outcomes[index].entry is None for index in self._waiting[job.request])
+
+    def arrived(self, job: Job) -> None:
+        """Examine the claims that waited for this run, which is known now."""
+        for index in sorted(self._waiting.pop(job.request, ())):
+            self._examine(index)
+
+    def _examine(self, index: int) -> None:
+        outcome = self.outcomes[index] = self._look(self._items[index])
+        for job in outcome.waits_for:
+            self._waiting.setdefault(job.request, set()).add(index)
+            if job.request not in self._taken:
+                heapq.heappush(self._queue, (index, job.seed, next(self._tickets), job))
+        self._report(outcome)
 
 
 def check(
-    items: Iterable[Item],
+    items: Sequence[Item],
     runs: Runs,
+    workers: Workers,
     report: Callable[[Outcome], None],
+    *,
     budget: int | None = None,
+    least: Mapping[Key, int] | None = None,
 ) -> list[Outcome]:
-    """Check the claims in order; `report` sees each as soon as it is judged."""
-    outcomes = []
-    for item in items:
-        outcomes.append(check_claim(item, runs, budget))
-        report(outcomes[-1])
-    return outcomes
+    """Judge the claims; `report` sees each as its seeds come in, and last with its entry.
+
+    Args:
+        least: Seeds that a claim is to be judged on even if fewer decide.
+    """
+    at_least = least or {}
+
+    def look(item: Item) -> Outcome:
+        return examine(item, runs, least=at_least.get(item.key, 0), budget=budget)
+
+    plan = Plan(items, look, report)
+    _drive(plan.next, plan.arrived, runs, workers)
+    return [plan.outcomes[index] for index in range(len(items))]
 
 
-def claim_keys(course: Course) -> list[tuple[str, bool, str]]:
+def make(jobs: Iterable[Job], runs: Runs, workers: Workers, report: Callable[[Job], None]) -> None:
+    """Have those runs made that are not known yet; `report` sees each job when it is done."""
+    unknown = iter([job for job in dict.fromkeys(jobs) if runs.known(job) is None])
+    _drive(lambda: next(unknown, None), report, runs, workers)
+
+
+def _drive(
+    next_job: Callable[[], Job | None],
+    arrived: Callable[[Job], None],
+    runs: Runs,
+    workers: Workers,
+) -> None:
+    """Keep the workers busy until no job is left and none is under way."""
+    under_way: dict[Future[Run], Job] = {}
+    while True:
+        while len(under_way) < workers.slots and (job := next_job()):
+            under_way[workers.submit(job)] = job
+        if not under_way:
+            return
+        finished = wait(under_way, return_when=FIRST_COMPLETED).done
+        # In the order of their making: what is reported first must not depend on a set.
+        for future in [future for future in under_way if future in finished]:
+            job = under_way.pop(future)
+            _take(job, future, runs)
+            arrived(job)
+
+
+def _take(job: Job, future: Future[Run], runs: Runs) -> None:
+    """Remember what came of a job, be it a run or the reason why there is none."""
+    try:
+        runs.add(job, future.result())
+    except VaeflashError as error:
+        runs.fail(job, error)
+    except (Exception, CancelledError) as error:  # each executor loses workers in its own way
+        what = f"the run on seed {job.seed} was lost: {type(error).__name__}: {error}."
+        advice = "Check again: finished runs are kept."
+        runs.fail(job, DemoError(Problem(job.source.shown, what, advice)))
+
+
+def claim_keys(course: Course) -> list[Key]:
     """The ledger keys of every claim that the course has now."""
     return [
         (card.id or "", claim.myth, claim.text)

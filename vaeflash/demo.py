@@ -7,6 +7,7 @@ A demo is one module in `demos/` with
     run(params, lab)   measures, and returns a Result
     NEEDS              optional tuple: "cuda", the name of a data set, "extra:NAME"
     DETERMINISTIC      optional: True when no seed can change a metric; such a demo runs once
+    MULTITHREADED      optional: True when threads make a run faster; small networks want one
 
 A run with the defaults is what the cards' claims are about. Everything random comes from
 `lab.generator()`; nothing is printed, plotted or downloaded, and nothing happens at import.

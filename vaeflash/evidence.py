@@ -91,6 +91,17 @@ class Evidence:
         """
         return round(2 / self.failure_share)
 
+    @property
+    def fewest_more(self) -> int:
+        """Seeds that must be added before a verdict can fall, whatever they answer; 0 at one.
+
+        So many can be run side by side without a run that one after the other would have spared.
+        """
+        more, all_yes, all_no = 0, self, self
+        while all_yes.verdict is None and all_no.verdict is None:
+            more, all_yes, all_no = more + 1, all_yes.add(True), all_no.add(False)
+        return more
+
     def _ratio(self, alternative: float, null: float) -> float:
         """Likelihood of the counts under one rate over that under another; in logs, so it fits."""
         log_ratio = self.yes * math.log(alternative / null)

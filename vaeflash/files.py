@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 import platformdirs
@@ -46,25 +46,20 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         CourseError: The folder or disk does not take it; the old file is untouched.
     """
     data = content.encode() if isinstance(content, str) else content
-    partial = ""
+    # Not tempfile: it makes private files, and a course is shared as the user's umask says.
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+        with partial.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; a course is shared, so follow the user's umask instead.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(partial).chmod(0o666 & ~umask)
-        Path(partial).replace(path)
+        partial.replace(path)
     except OSError as error:
         raise unusable(str(path), "write", error) from error
     finally:
-        if partial:
-            with contextlib.suppress(FileNotFoundError):
-                Path(partial).unlink()
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def unusable(where: str, verb: str, error: OSError) -> CourseError:

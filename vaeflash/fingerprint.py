@@ -2,8 +2,9 @@
 
 The fingerprint covers the demo and every module of its course and of the lab that it imports. It
 is taken over syntax trees, so comments, layout and docstrings do not count; docs/decisions has the
-reasons. Walking trees takes most of the time of `vaeflash list`, so what a module comes to is
-remembered beside the run cache, under a hash of its text.
+reasons, and what an import is that nobody can follow. Walking trees takes most of the time of
+`vaeflash list`, so what a module comes to is remembered beside the run cache, under a hash of its
+text.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import hashlib
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,31 +21,74 @@ from typing import Any
 from vaeflash.errors import DemoError, Problem, VaeflashError
 from vaeflash.files import cache_folder, read_text, write_atomically
 
-FORMAT = 1
+FORMAT = 2
 LAB = Path(__file__).with_name("lab")
+_WITHOUT_EFFECT = ("kind", "type_comment", "ctx")
+"""Fields of syntax trees that layout or position decide."""
 
 
 def fingerprint(path: Path) -> str:
     """The fingerprint of the demo in a file.
 
-    The lab's bench counts for every demo, since every run goes through it.
+    Raises:
+        CourseError: A module cannot be read.
+        DemoError: A module is not Python.
+    """
+    lines = sorted(f"{place} {digest}\n" for place, digest in covered(path).items())
+    return _sha256("".join(lines))[:16]
+
+
+def covered(path: Path) -> Mapping[str, str]:
+    """Each module that the fingerprint of a demo covers -> digest of its syntax tree.
+
+    Modules go by their place in the course or the lab (`demos/pca.py`, `lab/metrics.py`), never
+    by where those lie. The lab's bench counts for every demo, since every run goes through it.
 
     Raises:
         CourseError: A module cannot be read.
         DemoError: A module is not Python.
     """
-    seen: dict[Path, str] = {}
-    waiting = [path.resolve(), LAB / "bench.py"]
+    # Not resolved: a demo that is a link imports what lies beside the link.
+    demo = path.absolute()
+    digests: dict[str, str] = {}
+    waiting = [demo, *_files("vaeflash.lab.bench", demo, demo.parent)]
     while waiting:
         module = waiting.pop()
-        if module not in seen:
+        place = _place(module, demo.parent)
+        if place and place not in digests and (module == demo or module.is_file()):
             code = _code_of(module)
-            seen[module] = code.digest
-            waiting += [path for path in map(module.with_name, code.siblings) if path.is_file()]
-            waiting += [path for path in map(LAB.joinpath, code.lab) if path.is_file()]
-    # Where the course and the package lie must not show, not even in the order.
-    parts = sorted(f"{m.parent.name}/{m.name} {digest}\n" for m, digest in seen.items())
-    return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
+            digests[place] = code.digest
+            waiting += [file for name in code.imports for file in _files(name, module, demo.parent)]
+    return digests
+
+
+def _place(module: Path, demos: Path) -> str:
+    """A module's path in the course or the lab; empty for any other, which does not count."""
+    for name, root in (("demos", demos), ("lab", LAB)):
+        if module.is_relative_to(root):
+            return f"{name}/{module.relative_to(root).as_posix()}"
+    return ""
+
+
+def _files(name: str, module: Path, demos: Path) -> Iterator[Path]:
+    """The files that may run when `module` imports a dotted name: it, and packages on the way."""
+    bare = name.lstrip(".")
+    parts = bare.split(".")
+    folders: Sequence[Path]
+    if level := len(name) - len(bare):
+        folders = module.parents[level - 1 : level]
+    elif parts[0] == "vaeflash":
+        folders, parts = [LAB.parent], parts[1:]
+    else:
+        # No run finds its course this way, unless Python's search path happens to name it.
+        folders = [demos, demos.parent]
+    for folder in folders:
+        for part in parts:
+            if part == "*":  # what `__all__` may name
+                yield from folder.rglob("*.py")
+            yield folder / f"{part}.py"
+            folder = folder / part
+            yield folder / "__init__.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,63 +97,50 @@ class Code:
 
     Attributes:
         digest: Of its syntax tree.
-        siblings: Files that it may import from its own folder.
-        lab: Files that it may import from the lab.
+        imports: Dotted names that it may import, as it writes them: `math`, `.helper`, `..a.b`.
     """
 
     digest: str
-    siblings: tuple[str, ...]
-    lab: tuple[str, ...]
+    imports: tuple[str, ...]
 
 
 @cache
 def _code_of(module: Path) -> Code:
     text = read_text(module)
-    key = hashlib.sha256(f"{FORMAT}\n{text}".encode()).hexdigest()
+    key = _sha256(f"{FORMAT}\n{text}")
     remembered = cache_folder() / "code" / key[:2] / key[2:]
     code = _recall(remembered)
     if code is None:
         tree = parse_module(module, module.name)
-        digest = hashlib.sha256(canonical(tree).encode()).hexdigest()
-        code = Code(digest, *map(tuple, map(sorted, _imports(tree))))
-        lines = "\n".join([digest, " ".join(code.siblings), " ".join(code.lab)])
+        code = Code(_sha256(canonical(tree)), tuple(sorted(_imports(tree))))
+        lines = "\n".join([code.digest, *code.imports])
         # Only time is lost where nothing can be remembered.
         with contextlib.suppress(VaeflashError):
-            write_atomically(remembered, lines)
+            write_atomically(remembered, f"{_sha256(lines)}\n{lines}")
     return code
 
 
 def _recall(path: Path) -> Code | None:
     """What was remembered, unless the file is not there or not whole."""
     with contextlib.suppress(OSError, ValueError):
-        digest, siblings, lab = path.read_text(encoding="utf-8").split("\n")
-        if re.fullmatch("[0-9a-f]{64}", digest):
-            return Code(digest, tuple(siblings.split()), tuple(lab.split()))
+        check, _, lines = path.read_text(encoding="utf-8").partition("\n")
+        if check == _sha256(lines):
+            digest, *imports = lines.split("\n")
+            return Code(digest, tuple(imports))
     return None
 
 
-def _imports(tree: ast.Module) -> tuple[set[str], set[str]]:
-    """Files beside a module, and files of the lab, that it may import."""
-    siblings, lab = set(), set()
+def _imports(tree: ast.Module) -> set[str]:
+    """Dotted names that a module may import, at its top or late."""
+    names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            lab |= {file for name in node.names for file in _lab_files(name.name)}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            base = node.module or ""
-            lab |= {f for n in node.names for f in _lab_files(f"{base}.{n.name}")}
-            lab |= set(_lab_files(base))
-        elif isinstance(node, ast.ImportFrom) and node.level == 1:
-            names = [node.module] if node.module else [name.name for name in node.names]
-            siblings |= {name.replace(".", "/") + ".py" for name in names}
-    return siblings, lab
-
-
-def _lab_files(dotted: str) -> Iterator[str]:
-    """The file of a module of the lab, from the lab's folder; nothing for any other module."""
-    if dotted == "vaeflash.lab":
-        yield "__init__.py"
-    elif dotted.startswith("vaeflash.lab."):
-        yield dotted.removeprefix("vaeflash.lab.").replace(".", "/") + ".py"
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            # What stands behind `import` may be a module or something inside of one.
+            base = "." * node.level + (f"{node.module}." if node.module else "")
+            names |= {base + alias.name for alias in node.names}
+    return names
 
 
 def parse_module(path: Path, shown: str) -> ast.Module:
@@ -127,30 +157,36 @@ def parse_module(path: Path, shown: str) -> ast.Module:
         raise DemoError(
             Problem(f"{shown}:{line}", f"this is not Python: {error.args[0]}.", "Mend the demo.")
         ) from error
+    except (RecursionError, MemoryError) as error:
+        raise DemoError(
+            Problem(shown, "an expression is nested too deeply for Python.", "Split it up.")
+        ) from error
 
 
-def canonical(node: ast.AST) -> str:
+def canonical(tree: ast.AST) -> str:
     """A syntax tree as text: without positions or docstrings, the same on every Python version.
 
-    `ast.dump` is not: newer versions add fields and leave out empty ones.
+    `ast.dump` is not: newer versions add fields and leave out empty ones. A text that stands alone
+    does nothing wherever it stands, so it is left out below a constant as well as below a `def`.
     """
-    parts = []
-    for name, value in ast.iter_fields(node):
-        if value is None or value == [] or name in ("kind", "type_comment", "ctx"):
+    written: list[str] = []
+    # Not recursive: a sum of some hundred terms is as deep as Python's stack.
+    waiting: list[ast.AST | str] = [tree]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            written.append(item)
             continue
-        if isinstance(value, list):
-            documented = isinstance(
-                node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-            )
-            items = value[1:] if documented and name == "body" and _is_text(value[0]) else value
-            inner = ",".join(
-                canonical(item) if isinstance(item, ast.AST) else repr(item) for item in items
-            )
-            parts.append(f"{name}=[{inner}]")
-        else:
-            text = canonical(value) if isinstance(value, ast.AST) else repr(value)
-            parts.append(f"{name}={text}")
-    return f"{type(node).__name__}({','.join(parts)})"
+        pieces: list[ast.AST | str] = [f"{type(item).__name__}("]
+        for name, value in ast.iter_fields(item):
+            values = [v for v in value if not _is_text(v)] if isinstance(value, list) else [value]
+            if name not in _WITHOUT_EFFECT and values not in ([], [None]):
+                pieces.append(f"{name}=[")
+                for one in values:
+                    pieces += [one if isinstance(one, ast.AST) else _literal(one), ","]
+                pieces.append("]")
+        waiting += reversed([*pieces, ")"])
+    return "".join(written)
 
 
 def _is_text(statement: Any) -> bool:
@@ -159,3 +195,12 @@ def _is_text(statement: Any) -> bool:
         and isinstance(statement.value, ast.Constant)
         and isinstance(statement.value.value, str)
     )
+
+
+def _literal(value: Any) -> str:
+    # `repr` of a text depends on the Unicode that Python knows, and refuses very long ints.
+    return hex(value) if type(value) is int else ascii(value)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

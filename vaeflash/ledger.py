@@ -10,17 +10,24 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from vaeflash.card import Status, Value
 from vaeflash.errors import CourseError, Problem
 from vaeflash.files import read_text, write_atomically
 
 FORMAT = 1
+SOLID = 12
+"""Clean seeds after which evidence is called solid: they would bear out `in 95% of seeds`, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class ControlEntry:
-    """What a control did: the parameters as written, the verdict under them, and the counts."""
+    """What a control did: the parameters as written, the verdict under them, and the counts.
+
+    Attributes:
+        parts: Where `and` joins several conditions, those that this control refuted.
+    """
 
     control: str
     verdict: str
@@ -28,6 +35,7 @@ class ControlEntry:
     no: int
     flipped: bool
     note: str = ""
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,12 @@ class Entry:
     def seeds(self) -> int:
         """On how many seeds the claim was judged."""
         return self.yes + self.no
+
+    @property
+    def solid(self) -> bool:
+        """Whether it came out as stated on at least `SOLID` seeds, and on none otherwise."""
+        contrary = self.yes if self.myth else self.no
+        return self.status.as_stated and self.seeds >= SOLID and not contrary
 
     def marked(self, status: Status, note: str = "") -> Entry:
         """The same evidence under another status."""
@@ -138,6 +152,17 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
     write_atomically(path, ledger.to_text())
 
 
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("card", "claim", "demo", "verdict", "date", "note"), (str,)),
+    **dict.fromkeys(("code", "device", "torch"), (str,)),
+    **dict.fromkeys(("yes", "no"), (int,)),
+    **dict.fromkeys(("e_for", "e_against"), (int, float)),
+    "myth": (bool,),
+    "data": (dict,),
+}
+"""What a line must hold to be taken at its word: somebody may have edited it."""
+
+
 def _read_entry(line: str, where: str) -> Entry:
     try:
         row = json.loads(line)
@@ -146,12 +171,12 @@ def _read_entry(line: str, where: str) -> Entry:
                 Problem(where, "this line is in a newer format.", "Update vaeflash to read it.")
             )
         row["status"] = Status(row["status"])
-        row["controls"] = tuple(ControlEntry(**control) for control in row["controls"])
+        row["controls"] = tuple(_read_control(control) for control in row["controls"])
         row["values"] = {
             seed: {name: _value(value) for name, value in measured.items()}
             for seed, measured in row["values"].items()
         }
-        return Entry(**row)
+        return _typed(Entry(**row))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CourseError(
             Problem(
@@ -160,6 +185,22 @@ def _read_entry(line: str, where: str) -> Entry:
                 "Restore the file from version control, or delete it and run `vaeflash check`.",
             )
         ) from error
+
+
+def _typed(entry: Entry) -> Entry:
+    """The entry, if its fields hold what they should.
+
+    Raises:
+        TypeError: One does not.
+    """
+    for name, kinds in _KINDS.items():
+        if type(getattr(entry, name)) not in kinds:
+            raise TypeError(name)
+    return entry
+
+
+def _read_control(row: dict[str, Any]) -> ControlEntry:
+    return ControlEntry(**row | {"parts": tuple(row.get("parts", ()))})
 
 
 def _value(value: Value | list[int]) -> Value:

@@ -78,6 +78,13 @@ def choose_device(wanted: str = "auto") -> str:
     return wanted
 
 
+def processors() -> int:
+    """How many processors this process may use, which in a container is fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def device_kind(device: str) -> str:
     """`cuda` for `cuda:1`: evidence names the kind of device, not its number."""
     return device.partition(":")[0]

@@ -19,12 +19,10 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from vaeflash.card import Value
-from vaeflash.data import find
 from vaeflash.demo import Result
 from vaeflash.errors import DemoError, Problem, VaeflashError
-from vaeflash.machine import device_kind, torch_minor
-from vaeflash.needs import data_needs
-from vaeflash.runs import NO_ERROR, Request, Run, RunCache
+from vaeflash.machine import processors
+from vaeflash.runs import NO_ERROR, Run
 from vaeflash.source import DemoSource
 
 Track: TypeAlias = Callable[[Iterable[Any], str, "int | None"], Iterable[Any]]
@@ -36,12 +34,14 @@ def run_demo(
     seed: int,
     device: str = "cpu",
     track: Track | None = None,
+    threads: int | None = None,
 ) -> Run:
-    """One run, start to end. An exception of the demo is its outcome, not ours.
+    """One run, start to end, in this very process. A demo's exception is its outcome, not ours.
 
     Args:
         params: What differs from the defaults, already in its types (`DemoSource.accept`).
         track: Shows progress, see `vaeflash.lab.bench.Bench`.
+        threads: What a demo that declares MULTITHREADED may use; all processors by default.
 
     Raises:
         DemoError: The module cannot be imported or breaks its contract.
@@ -54,7 +54,7 @@ def run_demo(
     figures: Mapping[str, Any] = {}
     message = details = ""
     try:
-        result = run(params_class(**params), open_lab(seed, device, source.needs, track))
+        result = run(params_class(**params), open_lab(source, seed, device, track, threads))
     except VaeflashError:
         raise
     except Exception as error:  # whatever a demo raises is what the run came to
@@ -67,11 +67,14 @@ def run_demo(
     return Run(metrics, time.perf_counter() - started, date, message, figures, details)
 
 
-def open_lab(seed: int, device: str, needs: tuple[str, ...], track: Track | None) -> Any:
-    """A Lab for one run; the import of torch happens here."""
+def open_lab(
+    source: DemoSource, seed: int, device: str, track: Track | None, threads: int | None
+) -> Any:
+    """A Lab for one run of a demo; the import of torch happens here."""
     importlib.import_module("vaeflash.lab")  # sets the thread count before torch is imported
     bench = importlib.import_module("vaeflash.lab.bench")
-    return bench.Bench(seed, device, needs, track or bench.silent)
+    share = (threads or processors()) if source.multithreaded else None
+    return bench.Bench(seed, device, source.needs, track or bench.silent, share)
 
 
 def import_demo(source: DemoSource) -> ModuleType:
@@ -131,6 +134,10 @@ def _checked(result: Any, source: DemoSource) -> dict[str, Value]:
         )
     metrics: dict[str, Value] = {}
     for name, value in result.metrics.items():
+        if not isinstance(name, str):
+            raise DemoError(
+                Problem(source.shown, f"{name!r} is no name of a metric.", "Name it by a text.")
+            )
         if isinstance(value, tuple) and all(isinstance(side, int) for side in value):
             metrics[name] = tuple(map(int, value))
         elif isinstance(value, bool | int | float | str):
@@ -154,62 +161,3 @@ def _innermost(error: BaseException, source: DemoSource) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename).name == source.path.name]
     return f"{source.shown}:{lines[-1]}" if lines else source.shown
-
-
-class Runs:
-    """Runs on demand: each is looked up, then made once, and shared by all claims that need it.
-
-    Args:
-        device: "cpu", "cuda" or "cuda:N".
-        cache: Where finished runs are remembered.
-        fresh: Whether to make every run anew, once.
-        track: Shows a demo's own progress.
-    """
-
-    def __init__(
-        self,
-        device: str = "cpu",
-        cache: RunCache | None = None,
-        *,
-        fresh: bool = False,
-        track: Track | None = None,
-    ) -> None:
-        self.device = device
-        self.made = self.recalled = 0
-        self._cache = cache or RunCache()
-        self._fresh = fresh
-        self._track = track
-        self._seen: dict[Request, Run] = {}
-
-    def get(self, source: DemoSource, params: Mapping[str, Value], seed: int) -> Run:
-        """The run of a demo with these parameters, already in their types, on this seed."""
-        request = self._request(source, params, seed)
-        run = self._seen.get(request)
-        if run is None and not self._fresh:
-            run = self._cache.get(request)
-            self.recalled += run is not None
-        if run is None:
-            run = run_demo(source, params, seed, self.device, self._track)
-            self.made += 1
-            self._cache.put(request, run)
-        self._seen[request] = run
-        return run
-
-    def remember(
-        self, source: DemoSource, params: Mapping[str, Value], seed: int, run: Run
-    ) -> None:
-        """Take a run that was made elsewhere, so that claims on it need no second one."""
-        request = self._request(source, params, seed)
-        self._seen[request] = run
-        self._cache.put(request, run)
-
-    def _request(self, source: DemoSource, params: Mapping[str, Value], seed: int) -> Request:
-        return Request(
-            demo=source.name,
-            params=tuple(sorted(params.items())),
-            seed=seed,
-            code=source.fingerprint,
-            data=tuple((name, find(name).fingerprint) for name in data_needs(source)),
-            device=device_kind(self.device),
-            torch=torch_minor(),
-        )

@@ -10,8 +10,9 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vaeflash.card import Value
 from vaeflash.errors import VaeflashError
@@ -20,14 +21,14 @@ from vaeflash.files import cache_folder, write_atomically
 if TYPE_CHECKING:
     from vaeflash.demo import Figure
 
-FORMAT = 1
+FORMAT = 2
 NO_ERROR = "none"
 """What the metric `error` is when a run raised nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Request:
-    """One run that a claim needs; equal requests are one run.
+    """One run that a claim needs; requests with equal keys are one run.
 
     Attributes:
         params: What differs from the demo's defaults, sorted by name.
@@ -45,11 +46,18 @@ class Request:
     device: str
     torch: str
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hash of everything that the outcome depends on."""
         parts = (FORMAT, self.demo, self.params, self.seed, self.code, self.data)
         return hashlib.sha256(repr((*parts, self.device, self.torch)).encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        # Not field by field: 1 equals True, and a run with the one is none with the other.
+        return isinstance(other, Request) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,37 @@ class Run:
     def error(self) -> str:
         """Class name of the exception that ended the run, or "none"."""
         return str(self.metrics["error"])
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it would come out so again: what memory ran out of is no such thing."""
+        return self.error not in ("MemoryError", "OutOfMemoryError")
+
+    def to_json(self) -> dict[str, Any]:
+        """The run without its figures, as the cache and the workers write it."""
+        return {
+            "metrics": dict(self.metrics),
+            "seconds": self.seconds,
+            "date": self.date,
+            "message": self.message,
+        }
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Run:
+        """The run again.
+
+        Raises:
+            ValueError, KeyError, TypeError, AttributeError: This is not what `to_json` wrote.
+        """
+        metrics = {name: from_json(value) for name, value in entry["metrics"].items()}
+        if not isinstance(metrics["error"], str):
+            raise ValueError("not a run")  # noqa: TRY004 -- one of those that the caller expects
+        return cls(metrics, float(entry["seconds"]), str(entry["date"]), str(entry["message"]))
+
+
+def from_json(value: Value | list[int]) -> Value:
+    """A value out of JSON, where a shape is a list."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 class RunCache:
@@ -109,13 +148,10 @@ class RunCache:
             "demo": request.demo,
             "params": dict(request.params),
             "seed": request.seed,
-            "metrics": dict(run.metrics),
-            "seconds": run.seconds,
-            "date": run.date,
-            "message": run.message,
-        }
+        } | run.to_json()
         try:
-            write_atomically(self._path(request), json.dumps(entry, sort_keys=True))
+            body = json.dumps(entry, sort_keys=True).encode()
+            write_atomically(self._path(request), _sealed(body))
         except VaeflashError as error:
             if not self._warned:
                 warnings.warn(f"runs are not remembered: {error.problems[0].what}", stacklevel=2)
@@ -125,13 +161,20 @@ class RunCache:
         return self.folder / request.key[:2] / f"{request.key[2:]}.json"
 
 
-def _read_entry(text: bytes, key: str) -> Run:
-    entry = json.loads(text)
-    metrics = {name: _from_json(value) for name, value in entry["metrics"].items()}
-    if entry["key"] != key or not isinstance(metrics["error"], str):
+def _sealed(body: bytes) -> bytes:
+    """A JSON object that ends with a hash of what stands before."""
+    return body[:-1] + b', "sum": "' + hashlib.sha256(body).hexdigest().encode() + b'"}'
+
+
+_SEAL = len(_sealed(b"{}")) - len(b"{}")
+
+
+def _read_entry(content: bytes, key: str) -> Run:
+    # Checked before it is parsed: a turned bit is another number, and still JSON.
+    body = content[: -_SEAL - 1] + b"}"
+    if content != _sealed(body):
+        raise ValueError("not what was written")
+    entry = json.loads(body)
+    if entry["key"] != key:
         raise ValueError("not the entry of this run")
-    return Run(metrics, float(entry["seconds"]), str(entry["date"]), str(entry["message"]))
-
-
-def _from_json(value: Value | list[int]) -> Value:
-    return tuple(value) if isinstance(value, list) else value
+    return Run.from_json(entry)

@@ -39,6 +39,23 @@ class Item:
         return (self.card.id or "", self.claim.myth, self.claim.text)
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A claim that cannot be judged, and why."""
+
+    card: Card
+    claim: Claim
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The claims that were asked for."""
+
+    items: tuple[Item, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
 def read_claim(course: Course, card: Card, claim: Claim, shown: str) -> Item:
     """Parse a claim and its controls, and check every name that the demo's source tells.
 
@@ -95,14 +112,17 @@ def _unknown_metrics(source: DemoSource, parsed: ParsedClaim, where: str) -> lis
     ]
 
 
-def choose(course: Course, names: Sequence[str] = ()) -> list[Item]:
+def choose(course: Course, names: Sequence[str] = ()) -> Selection:
     """The claims of the named cards, decks and demos, in the course's order; all if none is named.
 
+    A claim that cannot be read is told apart: it should not keep the others from being judged.
+
     Raises:
-        VaeflashError: A name fits nothing, or a chosen claim cannot be checked; all are reported.
+        VaeflashError: A name fits nothing, a card has no id, or a deck cannot be read.
     """
     problems: list[Problem] = []
     items: list[Item] = []
+    unreadable: list[Unreadable] = []
     unused = set(names)
     decks = course.decks()
     for deck in decks:
@@ -119,13 +139,13 @@ def choose(course: Course, names: Sequence[str] = ()) -> list[Item]:
                 try:
                     items.append(read_claim(course, card, claim, deck.path))
                 except VaeflashError as error:
-                    problems += error.problems
+                    unreadable.append(Unreadable(card, claim, error.problems))
     everything = {name for deck in decks for name in _names(deck.path, deck.cards)}
     everything |= set(course.demo_paths)
     problems += [unknown_name(name, everything) for name in names if name in unused - everything]
     if problems:
         raise VaeflashError(*dict.fromkeys(problems))
-    return items
+    return Selection(tuple(items), tuple(unreadable))
 
 
 def _names(path: str, cards: Iterable[Card]) -> set[str]:

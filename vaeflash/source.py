@@ -80,6 +80,8 @@ class DemoSource:
         name: As cards write it, e.g. `kl-divergence`.
         shown: Its file as messages show it, e.g. `demos/kl_divergence.py`.
         lesson: The module's docstring.
+        deterministic: Whether the seed changes nothing, by its own word.
+        multithreaded: Whether a run is faster on several threads; small networks are slower.
         metrics: Names it measures, or `None` if the source does not list them plainly.
     """
 
@@ -90,6 +92,7 @@ class DemoSource:
     parameters: Mapping[str, Parameter]
     needs: tuple[str, ...]
     deterministic: bool
+    multithreaded: bool
     metrics: frozenset[str] | None
 
     @property
@@ -162,6 +165,7 @@ def read_demo(name: str, path: Path, shown: str) -> DemoSource:
         parameters={parameter.name: parameter for parameter in _parameters(tree)},
         needs=tuple(needs) if isinstance(needs, tuple | list) else (),
         deterministic=_literal(constants.get("DETERMINISTIC")) is True,
+        multithreaded=_literal(constants.get("MULTITHREADED")) is True,
         metrics=_metrics(tree),
     )
 

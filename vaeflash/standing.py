@@ -37,6 +37,15 @@ class Standing:
         changes = ", ".join(self._changes(entry, claim))
         return entry.marked(Status.STALE, f"{changes} changed since") if changes else entry
 
+    def seeds(self, card: Card, claim: Claim, device: str) -> int:
+        """On how many seeds the evidence stands that a run on this kind of device would go on with.
+
+        None where there is no such evidence, or where it is stale.
+        """
+        entry = self.entry(card, claim)
+        counts = entry.status is not Status.STALE and entry.device == device
+        return entry.seeds if counts else 0
+
     def entries(self, card: Card) -> tuple[Entry, ...]:
         """The evidence for each claim of a card, in the card's order."""
         return tuple(self.entry(card, claim) for claim in card.claims)

@@ -17,6 +17,8 @@ from conftest import COIN, SUM, MakeCourse, card, deck
 from typer.testing import CliRunner, Result
 
 from vaeflash.cli import app
+from vaeflash.cli.app import complete_anything, complete_cards, complete_demos
+from vaeflash.consent import is_trusted, trust
 from vaeflash.course import Course
 from vaeflash.data import MNIST_FILES
 
@@ -30,11 +32,14 @@ DEMOS = {"coin": COIN, "two_and_two": SUM, "gpu": 'NEEDS = ("cuda",)\n' + SUM}
 
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run a command on a course, in an empty working folder."""
+    """Run a command on a trusted course, in an empty working folder, in this process."""
     monkeypatch.chdir(tmp_path)
 
     def run(course: Course, *arguments: str) -> Result:
-        return CliRunner().invoke(app, ["--course", str(course.root), *arguments])
+        if not is_trusted(course):
+            trust(course, whatever_they_become=True)
+        here = ["--jobs", "0"] if "check" in arguments and "--jobs" not in arguments else []
+        return CliRunner().invoke(app, ["--course", str(course.root), *arguments, *here])
 
     return run
 
@@ -237,6 +242,7 @@ def test_a_ledger_that_cannot_be_written_leaves_no_half(
     cli: Any, make_course: MakeCourse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     course = course_of(make_course, VERIFIED)
+    trust(course)
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
@@ -296,6 +302,7 @@ def test_import_does_not_overwrite(cli: Any, make_course: MakeCourse) -> None:
     [
         ["list"],
         ["show", "card-0"],
+        ["why", "card-0"],
         ["lint"],
         ["demo", "coin"],
         ["check"],
@@ -334,7 +341,7 @@ def test_ctrl_c_stops_a_demo_that_never_ends_and_keeps_finished_runs(
     os.mkfifo(tmp_path / "started")
     pipe = os.open(tmp_path / "started", os.O_RDONLY | os.O_NONBLOCK)
     process = subprocess.Popen(
-        [sys.executable, "-m", "vaeflash", "--course", str(course.root), "check"],
+        [sys.executable, "-m", "vaeflash", "--course", str(course.root), "check", "--trust", "-j1"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -366,27 +373,27 @@ def test_every_command_explains_itself_with_an_example(name: str) -> None:
     assert "Example: vaeflash" in CliRunner().invoke(app, [name, "--help"]).stdout
 
 
-def test_the_commands_are_those_of_the_json_page_and_two_that_write_cards() -> None:
+def test_the_commands_are_those_of_the_json_page_and_three_that_write() -> None:
     page = Path(__file__).parents[2] / "docs" / "json.md"
     told = [c for c in COMMANDS if f"| `{c}` |" in page.read_text(encoding="utf-8")]
 
-    assert sorted([*told, "id", "import"]) == COMMANDS
+    assert sorted([*told, "id", "import", "new"]) == COMMANDS
 
 
 def test_names_are_completed(make_course: MakeCourse, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vaeflash.cli import _anything, _cards, _demos
-
     monkeypatch.chdir(course_of(make_course, VERIFIED).root)
 
-    assert (_anything("d"), _cards("c"), _demos("c")) == (["deck"], ["card-0"], ["coin"])
+    assert (complete_anything("d"), complete_cards("c"), complete_demos("c")) == (
+        ["deck"],
+        ["card-0"],
+        ["coin"],
+    )
 
 
 def test_a_broken_course_completes_nothing(
     make_course: MakeCourse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vaeflash.cli import _cards
-
     course = make_course(cards={"deck": deck(card("a", ":claim x < 1"))})
     monkeypatch.chdir(course.root)
 
-    assert _cards("") == []
+    assert complete_cards("") == []

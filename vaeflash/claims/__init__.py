@@ -16,16 +16,30 @@ from vaeflash.claims.params import (
     parse_settings,
     to_overlay,
 )
+from vaeflash.claims.statistic import (
+    RelationStatistics,
+    Statistic,
+    numbers_near,
+    relation_statistics,
+    rewritten,
+    short_number,
+)
 from vaeflash.claims.tree import Overlay
 
 __all__ = [
     "Overlay",
     "ParsedClaim",
     "Part",
+    "RelationStatistics",
+    "Statistic",
     "format_params",
     "metric_label",
+    "numbers_near",
     "parse_claim",
     "parse_params",
     "parse_settings",
+    "relation_statistics",
+    "rewritten",
+    "short_number",
     "to_overlay",
 ]

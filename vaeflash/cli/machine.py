@@ -18,7 +18,7 @@ from vaeflash.machine import choose_device, cuda_devices, torch_version
 from vaeflash.needs import missing_need
 
 if TYPE_CHECKING:
-    from vaeflash.cli import Settings
+    from vaeflash.cli.app import Settings
 
 
 def list_data(screen: Screen, *, as_json: bool) -> None:

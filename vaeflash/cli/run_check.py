@@ -4,37 +4,85 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
+from vaeflash.audit import audit
 from vaeflash.card import Status
-from vaeflash.check import Outcome, check, claim_keys
-from vaeflash.cli.progress import Progressing
+from vaeflash.check import check, claim_keys, make
+from vaeflash.cli.consent import ask_to_run
 from vaeflash.cli.screen import Screen, status_text
+from vaeflash.cli.watch import Watch
+from vaeflash.consent import is_trusted
 from vaeflash.course import Course
+from vaeflash.drift import Spot, compare, jobs_to_compare, spots
 from vaeflash.errors import VaeflashError
+from vaeflash.jobs import Runs
 from vaeflash.ledger import Entry, read_ledger, write_ledger
-from vaeflash.machine import choose_device
-from vaeflash.runner import Runs
-from vaeflash.selection import choose
-from vaeflash.standing import standing_of
+from vaeflash.machine import choose_device, device_kind
+from vaeflash.outcome import Outcome, unreadable_entry
+from vaeflash.selection import Item, Selection, choose
+from vaeflash.standing import Standing, standing_of
+from vaeflash.workers import InProcess, Workers, cluster_workers, default_jobs, local_workers
 
 if TYPE_CHECKING:
-    from vaeflash.cli import Settings
+    from vaeflash.cli.app import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where the runs of a check are made.
+
+    Attributes:
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        jobs: Runs at a time; 0 makes them in this process, none leaves the number to us.
+        executor: Address of a cluster, or nothing.
+        timeout: Seconds that a run may take; 0 for no limit.
+    """
+
+    device: str = "auto"
+    jobs: int | None = None
+    executor: str = ""
+    timeout: float = 600
+
+    def chosen_device(self) -> str:
+        """The device of the machines that run; a cluster is taken at its word.
+
+        Raises:
+            VaeflashError: There is no such device here.
+        """
+        if self.executor:
+            return "cpu" if self.device == "auto" else self.device
+        return choose_device(self.device)
+
+    def workers(self) -> AbstractContextManager[Workers]:
+        """Whoever makes the runs, until the block ends.
+
+        Raises:
+            VaeflashError: The cluster cannot be used.
+        """
+        limit = self.timeout or None
+        if self.executor:
+            return cluster_workers(self.executor, limit)
+        jobs = default_jobs(self.chosen_device()) if self.jobs is None else self.jobs
+        return local_workers(jobs, limit) if jobs else nullcontext(InProcess())
 
 
 def check_all(
     settings: Settings,
     names: Sequence[str],
+    where: Where,
     *,
     budget: int | None,
-    device: str,
+    add_seeds: int,
     fresh: bool,
     strict: bool,
+    trusted: bool,
     as_json: bool,
 ) -> bool:
     """Check the chosen claims and update the ledger; whether all came out as stated.
@@ -42,49 +90,81 @@ def check_all(
     The ledger takes what was judged even when the check is interrupted.
 
     Raises:
-        VaeflashError: A claim cannot be checked, or a demo raised; after everything else is done.
+        VaeflashError: A claim cannot be read, or a demo raised; after everything else is done.
     """
     course: Course = settings.course
-    items = choose(course, names)
-    ledger = read_ledger(course.ledger_path)
+    selection = choose(course, names)
+    if selection.items:
+        ask_to_run(settings, trusted=trusted)
     screen: Screen = settings.out
-    judged: list[Outcome] = []
+    runs = Runs(where.chosen_device(), fresh=fresh)
+    entries = [unreadable_entry(course, broken) for broken in selection.unreadable]
+    problems = [problem for broken in selection.unreadable for problem in broken.problems]
+    if not as_json:
+        settings.err.problems(problems)  # before an hour of runs, not after
+        if selection.items:
+            screen.print(_row("status", "yes", "claim", "what breaks it", "s", style="bold"))
     started = time.perf_counter()
-    if not as_json and items:
-        screen.print(_row("status", "yes", "claim", "what breaks it", "s", style="bold"))
+    least = _seeds_to_look_at(standing_of(course), selection, runs, add_seeds)
+    watch = Watch(settings.out if settings.out.console.is_terminal else settings.err, selection)
 
     def report(outcome: Outcome) -> None:
-        judged.append(outcome)
-        if not as_json:
-            screen.print(_outcome_row(outcome))
+        watch.see(outcome)
+        if outcome.entry:
+            entries.append(outcome.entry)
+            problems.extend(outcome.problems)
+            if not as_json:
+                screen.print(_outcome_row(outcome, outcome.entry))
 
     try:
-        with Progressing(settings.out, settings.err) as progress:
-            runs = Runs(choose_device(device), fresh=fresh, track=progress.track)
-            check(progress.track(items, "checking", len(items)), runs, report, budget)
+        with where.workers() as workers, watch:
+            check(selection.items, runs, workers, report, budget=budget, least=least)
     finally:
-        # A claim that could not run here keeps the evidence that it has from elsewhere.
-        entries = [o.entry for o in judged if o.entry.status is not Status.NOT_RUN]
-        updated = ledger.updated(entries, claim_keys(course))
-        if updated.to_text() != ledger.to_text():
-            write_ledger(course.ledger_path, updated)
-    problems = [problem for outcome in judged for problem in outcome.problems]
-    entries = [outcome.entry for outcome in judged]
+        _record(course, entries)
     if as_json:
-        counts = {"made": runs.made, "recalled": runs.recalled}
-        screen.json(
-            "check",
-            {
-                "claims": [asdict(entry) for entry in entries],
-                "runs": counts,
-                "problems": [asdict(problem) for problem in problems],
-            },
-        )
+        entries.sort(key=lambda entry: entry.key)
+        content = {
+            "claims": [_entry_json(entry) for entry in entries],
+            "runs": {"made": runs.made, "recalled": runs.recalled},
+            "problems": [asdict(problem) for problem in problems],
+        }
+        screen.json("check", content)
     else:
-        _summary(entries, runs, time.perf_counter() - started, screen)
+        screen.print()
+        _counts(entries, screen)
+        seconds = time.perf_counter() - started
+        screen.note(
+            f"{runs.made} runs made, {runs.recalled} recalled, {seconds:.0f} s on {runs.device}."
+        )
     if problems:
         raise VaeflashError(*dict.fromkeys(problems))
     return _all_good(entries, strict=strict)
+
+
+def _seeds_to_look_at(
+    standing: Standing, selection: Selection, runs: Runs, add: int
+) -> dict[tuple[str, bool, str], int]:
+    """As many seeds for each claim as its evidence has, so that it never shrinks; `add` more."""
+    device = device_kind(runs.device)
+    return {
+        item.key: standing.seeds(item.card, item.claim, device) + add for item in selection.items
+    }
+
+
+def _record(course: Course, entries: Sequence[Entry]) -> None:
+    """Lay what was judged over the ledger as it is on disk now.
+
+    A claim that could not run here keeps the evidence that it has from elsewhere.
+    """
+    ledger = read_ledger(course.ledger_path)
+    judged = [entry for entry in entries if entry.status is not Status.NOT_RUN]
+    updated = ledger.updated(judged, claim_keys(course))
+    if updated.to_text() != ledger.to_text():
+        write_ledger(course.ledger_path, updated)
+
+
+def _entry_json(entry: Entry) -> dict[str, object]:
+    return asdict(entry) | {"solid": entry.solid}
 
 
 def _all_good(entries: Sequence[Entry], *, strict: bool) -> bool:
@@ -92,24 +172,77 @@ def _all_good(entries: Sequence[Entry], *, strict: bool) -> bool:
     return all(entry.status in passing for entry in entries)
 
 
-def check_locked(settings: Settings, names: Sequence[str], *, strict: bool, as_json: bool) -> bool:
-    """Read the ledger against the course as it is; whether every chosen claim stands."""
+def check_locked(
+    settings: Settings,
+    names: Sequence[str],
+    where: Where,
+    *,
+    strict: bool,
+    trusted: bool,
+    as_json: bool,
+) -> bool:
+    """Read the ledger against the course as it is; whether every chosen claim stands.
+
+    One old seed of each demo with stale evidence is run, to tell whether its numbers moved.
+
+    Raises:
+        VaeflashError: A claim cannot be read, or the ledger does not follow from its own values.
+    """
     course: Course = settings.course
-    standing = standing_of(course)
-    entries = [standing.entry(item.card, item.claim) for item in choose(course, names)]
     screen: Screen = settings.out
+    standing = standing_of(course)
+    selection = choose(course, names)
+    judged = [(item, standing.entry(item.card, item.claim)) for item in selection.items]
+    entries = [entry for _, entry in judged]
+    entries += [unreadable_entry(course, broken) for broken in selection.unreadable]
+    if trusted:
+        ask_to_run(settings, trusted=True)
+    changes = list(_spot_checks(judged, where)) if is_trusted(course) else []
+    problems = [problem for broken in selection.unreadable for problem in broken.problems]
+    problems += audit(course, standing.ledger)
     if as_json:
-        screen.json("check", {"claims": [asdict(entry) for entry in entries], "locked": True})
+        content = {
+            "claims": [_entry_json(entry) for entry in entries],
+            "locked": True,
+            "spot_checks": [asdict(spot) for spot in changes],
+            "problems": [asdict(problem) for problem in problems],
+        }
+        screen.json("check", content)
     else:
         for entry in entries:
             if not entry.status.as_stated:
-                screen.print(
-                    Text.assemble(status_text(entry.status), f"  {entry.card}: {entry.claim}")
-                )
+                told = Text.assemble(status_text(entry.status), f"  {entry.card}: {entry.claim}")
+                screen.print(told)
                 screen.note(f"  {entry.note}")
+        for spot in changes:
+            screen.print(_spot_text(spot))
         _counts(entries, screen)
+    if problems:
+        raise VaeflashError(*dict.fromkeys(problems))
     unchecked = any(e.status is Status.NOT_RUN and e.note == "never checked" for e in entries)
     return _all_good(entries, strict=strict) and not unchecked
+
+
+def _spot_checks(judged: Sequence[tuple[Item, Entry]], where: Where) -> Iterator[Spot]:
+    changed = spots(judged)
+    if not changed:
+        return
+    runs = Runs(where.chosen_device())
+    jobs = [job for claims in changed.values() for job in jobs_to_compare(claims, runs)]
+    with where.workers() as workers:
+        make(jobs, runs, workers, lambda job: None)  # noqa: ARG005 -- nobody watches
+    for demo, claims in changed.items():
+        yield compare(demo, claims, runs)
+
+
+def _spot_text(spot: Spot) -> Text:
+    head = Text.assemble((spot.demo, "bold"), f", spot check on seed {spot.seed}: ")
+    if not spot.moved:
+        return head.append(f"all {spot.compared} values as they were", style="green")
+    head.append(f"{len(spot.moved)} of {spot.compared} values moved", style="red")
+    for label, (old, new) in spot.moved.items():
+        head.append(f"\n  {label}: {old} is now {new}", style="dim")
+    return head
 
 
 def _row(*cells: str | Text, style: str = "") -> Table:
@@ -124,8 +257,7 @@ def _row(*cells: str | Text, style: str = "") -> Table:
     return grid
 
 
-def _outcome_row(outcome: Outcome) -> Table:
-    entry = outcome.entry
+def _outcome_row(outcome: Outcome, entry: Entry) -> Table:
     claim = Text(entry.claim)
     if entry.myth:
         claim.append(" (a myth)", style="italic")
@@ -139,20 +271,17 @@ def _outcome_row(outcome: Outcome) -> Table:
     )
     if entry.note:
         breaks.append(f"{chr(10) if breaks else ''}{entry.note}", style="yellow")
-    yes = f"{entry.yes}/{entry.seeds}" if entry.seeds else ""
+    yes = Text(f"{entry.yes}/{entry.seeds}" if entry.seeds else "")
+    if entry.solid:
+        yes.append("\nsolid", style="green")
     return _row(status_text(entry.status), yes, claim, breaks, f"{outcome.seconds:.1f}")
-
-
-def _summary(entries: Sequence[Entry], runs: Runs, seconds: float, screen: Screen) -> None:
-    screen.print()
-    _counts(entries, screen)
-    screen.note(
-        f"{runs.made} runs made, {runs.recalled} recalled, {seconds:.0f} s on {runs.device}."
-    )
 
 
 def _counts(entries: Sequence[Entry], screen: Screen) -> None:
     counts = Counter(entry.status for entry in entries)
     parts = [Text.assemble(f"{n} ", status_text(status)) for status, n in sorted(counts.items())]
     claims = f"{len(entries)} claim{'' if len(entries) == 1 else 's'}: "
-    screen.print(Text.assemble((claims, "bold"), Text(", ").join(parts)))
+    text = Text.assemble((claims, "bold"), Text(", ").join(parts))
+    if solid := sum(entry.solid for entry in entries):
+        text.append(f"; {solid} solid")
+    screen.print(text)

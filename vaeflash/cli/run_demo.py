@@ -10,21 +10,23 @@ from rich.table import Table
 from rich.text import Text
 
 from vaeflash.card import Value
-from vaeflash.check import answer, measure, plain
 from vaeflash.claims import parse_settings
+from vaeflash.cli.consent import ask_to_run
 from vaeflash.cli.progress import Progressing
 from vaeflash.cli.screen import Screen
 from vaeflash.course import Course
 from vaeflash.errors import ClaimError, DemoError, Problem, VaeflashError
+from vaeflash.jobs import Runs
+from vaeflash.judge import answer_now, plain
 from vaeflash.machine import choose_device, device_kind
 from vaeflash.needs import used_data
-from vaeflash.runner import Runs, run_demo
+from vaeflash.runner import run_demo
 from vaeflash.runs import NO_ERROR, Run
 from vaeflash.selection import Item, read_claim
 from vaeflash.source import DemoSource
 
 if TYPE_CHECKING:
-    from vaeflash.cli import Settings
+    from vaeflash.cli.app import Settings
 
 
 def run_one(
@@ -35,6 +37,7 @@ def run_one(
     seed: int,
     device: str,
     out: Path | None,
+    trusted: bool,
     as_json: bool,
 ) -> None:
     """Run a demo once and show everything about it, then answer the claims that cite it.
@@ -45,6 +48,7 @@ def run_one(
     course: Course = settings.course
     source = course.demo(name)
     chosen = source.accept(_settings_of(assignments), "--set")
+    ask_to_run(settings, trusted=trusted)
     runs = Runs(choose_device(device))
     screen: Screen = settings.out
     if not as_json:
@@ -52,7 +56,7 @@ def run_one(
     with Progressing(settings.out, settings.err) as progress:
         run = run_demo(source, chosen, seed, runs.device, progress.track)
         _stop_if_failed(run, debug=settings.debug)
-        runs.remember(source, chosen, seed, run)
+        runs.add(runs.job(source, chosen, seed), run)
         folder = out or Path("out") / name
         paths = _draw(run, folder)
         if not as_json:
@@ -100,7 +104,7 @@ def _citing(course: Course, demo: str) -> list[Item]:
 def _answer(item: Item, chosen: Mapping[str, Value], seed: int, runs: Runs) -> bool | str:
     """Yes or no on this seed with the chosen parameters laid over, or why there is none."""
     try:
-        return answer(item, measure(item, chosen, seed, runs))
+        return answer_now(item, chosen, seed, runs)
     except VaeflashError as error:
         return error.problems[0].what
 

@@ -13,6 +13,8 @@ from vaeflash.lab import datasets
 
 Item = TypeVar("Item")
 Track = Callable[[Iterable[Item], str, "int | None"], Iterable[Item]]
+FEW_THREADS = torch.get_num_threads()
+"""What `vaeflash.lab` chose before torch was imported: small networks want no more."""
 
 
 def silent(steps: Iterable[Item], description: str, total: int | None) -> Iterable[Item]:  # noqa: ARG001
@@ -32,6 +34,7 @@ class Bench:
         needs: What the demo declares; `data` refuses anything else, so that a run's fingerprint
             cannot miss a data set.
         track: Shows progress; takes items, a description and a total, and gives the items.
+        threads: How many a demo that declares MULTITHREADED may use; none for any other.
     """
 
     def __init__(
@@ -40,12 +43,15 @@ class Bench:
         device: str = "cpu",
         needs: tuple[str, ...] = (),
         track: Track[Any] = silent,
+        threads: int | None = None,
     ) -> None:
         self.seed = seed
         self.device = torch.device(device)
         self._needs = needs
         self._track = track
         torch.manual_seed(seed)
+        # One process makes many runs, so every bench says it anew.
+        torch.set_num_threads(threads or FEW_THREADS)
 
     def generator(self, name: str = "") -> torch.Generator:
         """A CPU generator, the same for equal seed and name, independent for different names."""

@@ -1,0 +1,152 @@
+"""The Typer application: what every command shares, from exit codes to completion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from vaeflash import __version__
+from vaeflash.errors import VaeflashError
+
+if TYPE_CHECKING:
+    from vaeflash.cli.screen import Screen
+
+NOT_AS_STATED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+
+class Commands(TyperGroup):
+    """Turns a user's mistake into `where: what` and exit code 2, a Ctrl-C into 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; `--debug` lets a traceback through."""
+        try:
+            return super().invoke(ctx)
+        except VaeflashError as error:
+            if ctx.params.get("debug"):
+                raise
+            _errors(ctx).problems(error.problems)
+            raise typer.Exit(BAD_INPUT) from error
+        except KeyboardInterrupt as error:
+            _errors(ctx).note(
+                "\nStopped. Finished runs are kept; the one in progress is not recorded."
+            )
+            raise typer.Exit(INTERRUPTED) from error
+
+
+def _errors(ctx: Any) -> Screen:
+    from vaeflash.cli.screen import Screen
+
+    return Screen.errors(no_color=ctx.params.get("no_color", False))
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # help in panels takes twice as long to start
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def complete_cards(incomplete: str) -> list[str]:
+    """Ids of cards that begin so."""
+    return _completions(incomplete, "cards")
+
+
+def complete_demos(incomplete: str) -> list[str]:
+    """Names of demos that begin so."""
+    return _completions(incomplete, "demos")
+
+
+def complete_decks(incomplete: str) -> list[str]:
+    """Names of decks that begin so."""
+    return _completions(incomplete, "decks")
+
+
+def complete_anything(incomplete: str) -> list[str]:
+    """Names of demos, decks and cards that begin so."""
+    return _completions(incomplete, "demos", "decks", "cards")
+
+
+def _completions(incomplete: str, *kinds: str) -> list[str]:
+    """Names of the course that begin with what was typed; a broken course completes nothing."""
+    from vaeflash.course import find_course
+
+    try:
+        course = find_course()
+        known = {
+            "demos": lambda: list(course.demo_paths),
+            "decks": lambda: [path.stem for path in course.deck_paths],
+            "cards": lambda: [card.id for _, card in course.cards() if card.id],
+        }
+        names = [name for kind in kinds for name in known[kind]()]
+    except VaeflashError:
+        return []
+    return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
+
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(help="Cards, decks or demos; all by default.", autocompletion=complete_anything),
+]
+CardId = Annotated[str, typer.Argument(help="A card's id.", autocompletion=complete_cards)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="The demos of this course may run; asked once for each version."),
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"vaeflash {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    ctx: typer.Context,
+    course: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The course to work on. Default: the nearest folder above with a course.toml, "
+            "else the bundled course.",
+        ),
+    ] = None,
+    no_color: Annotated[bool, typer.Option("--no-color", help="Print without colour.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[  # noqa: ARG001 -- handled by its callback
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Flashcards on autoencoders that prove themselves.
+
+    Every claim on a card links an experiment; `check` runs it and breaks it.
+
+    Example: vaeflash demo kl-divergence
+    """
+    ctx.obj = Settings(course, no_color=no_color, debug=debug)
+
+
+class Settings:
+    """What the global options say, for every command."""
+
+    def __init__(self, course: Path | None, *, no_color: bool, debug: bool) -> None:
+        from vaeflash.cli.screen import Screen
+
+        self._course = course
+        self.debug = debug
+        self.out = Screen.output(no_color=no_color)
+        self.err = Screen.errors(no_color=no_color)
+
+    @property
+    def course(self) -> Any:
+        """The course to work on, found when first asked for."""
+        from vaeflash.course import find_course
+
+        return find_course(self._course)

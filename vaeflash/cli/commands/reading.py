@@ -1,0 +1,108 @@
+"""Commands that read: cards, evidence, this machine. Nothing is run, nothing written."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from vaeflash.cli.app import NOT_AS_STATED, CardId, Json, app
+
+
+@app.command("list")
+def list_(ctx: typer.Context, json: Json = False) -> None:
+    """List decks, cards, claims and demos.
+
+    A sign before each card says what is known of its claims.
+
+    Example: vaeflash list
+    """
+    from vaeflash.cli import cards
+
+    cards.list_course(ctx.obj.course, ctx.obj.out, as_json=json)
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    card: CardId,
+    json: Json = False,
+) -> None:
+    """Show a card with its claims and evidence.
+
+    Example: vaeflash show kl-closed-form
+    """
+    from vaeflash.cli import cards
+
+    cards.show_card(ctx.obj.course, card, ctx.obj.out, as_json=json)
+
+
+@app.command()
+def why(ctx: typer.Context, card: CardId, json: Json = False) -> None:
+    """Say what a card's verdicts rest on.
+
+    Every seed, every control, and what they do not establish; nothing is run.
+
+    Example: vaeflash why kl-closed-form
+    """
+    from vaeflash.cli import explain
+
+    explain.why(ctx.obj.course, card, ctx.obj.out, as_json=json)
+
+
+@app.command()
+def lint(ctx: typer.Context, json: Json = False) -> None:
+    """Report everything that is wrong with a course.
+
+    All problems at once, and nothing is run.
+
+    Errors exit with 1; warnings and repairs are told and pass.
+
+    Example: vaeflash --course my-course lint
+    """
+    from vaeflash.cli import cards
+
+    if not cards.lint_course(ctx.obj.course, ctx.obj.out, as_json=json):
+        raise typer.Exit(NOT_AS_STATED)
+
+
+data = typer.Typer(cls=TyperGroup, invoke_without_command=True)
+app.add_typer(data, name="data")
+
+
+@data.callback()
+def list_data(ctx: typer.Context, json: Json = False) -> None:
+    """List the data sets, and where they come from.
+
+    Example: vaeflash data
+    """
+    from vaeflash.cli import machine
+
+    if ctx.invoked_subcommand is None:
+        machine.list_data(ctx.obj.out, as_json=json)
+
+
+@data.command("fetch")
+def fetch_data(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="A data set, as `vaeflash data` lists them.")],
+) -> None:
+    """Download a data set; nothing else in vaeflash uses the network.
+
+    Example: vaeflash data fetch digits
+    """
+    from vaeflash.cli import machine
+
+    machine.fetch(name, ctx.obj.out)
+
+
+@app.command()
+def doctor(ctx: typer.Context, json: Json = False) -> None:
+    """Say what this machine can run, and why not more.
+
+    Example: vaeflash doctor
+    """
+    from vaeflash.cli import machine
+
+    machine.doctor(ctx.obj, as_json=json)

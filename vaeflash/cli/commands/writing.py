@@ -1,0 +1,135 @@
+"""Commands that write files of a course, or an Anki package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from vaeflash.cli.app import Json, app, complete_decks, complete_demos
+
+
+@app.command("id")
+def id_(
+    ctx: typer.Context,
+    decks: Annotated[
+        list[Path] | None, typer.Argument(help="Deck files; every deck of the course by default.")
+    ] = None,
+) -> None:
+    """Stamp an id on every card that has none.
+
+    Nothing else in the files changes.
+
+    Example: vaeflash id cards/my-deck.md
+    """
+    from vaeflash.cli import authoring
+
+    authoring.stamp(ctx.obj.course, decks or [], ctx.obj.out)
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A Markdown deck, as found in the wild.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the canonical deck goes.")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """Rewrite a deck in the canonical form.
+
+    With ids; what was repaired is printed.
+
+    Example: vaeflash import notes.md -o cards/notes.md
+    """
+    from vaeflash.cli import authoring
+
+    authoring.import_deck(ctx.obj.course, file, output, ctx.obj.out, force=force)
+
+
+new = typer.Typer(cls=TyperGroup, no_args_is_help=True)
+app.add_typer(new, name="new")
+
+
+@new.callback()
+def start_new() -> None:
+    """Start a course, a deck or a demo.
+
+    Nothing that exists is overwritten.
+
+    Example: vaeflash new course my-course
+    """
+
+
+@new.command("course")
+def new_course(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Its name gives the course its id.")
+    ],
+    title: Annotated[str, typer.Option(help="Default: the folder's name.")] = "",
+) -> None:
+    """Write a small course that lints and checks as it stands.
+
+    Example: vaeflash new course my-course --title "What I teach"
+    """
+    from vaeflash.cli import create
+
+    create.course(folder, title, ctx.obj.out)
+
+
+@new.command("deck")
+def new_deck(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the file in cards/, kebab-case.")],
+    title: Annotated[str, typer.Option(help="Default: the name; `::` makes sub-decks.")] = "",
+    demo: Annotated[
+        str, typer.Option(help="A demo that the card links.", autocompletion=complete_demos)
+    ] = "",
+) -> None:
+    """Write a deck with one card.
+
+    Example: vaeflash new deck elbo --demo kl-divergence
+    """
+    from vaeflash.cli import create
+
+    create.deck(ctx.obj.course, name, title, demo, ctx.obj.out)
+
+
+@new.command("demo")
+def new_demo(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name as cards write it, kebab-case.")],
+    card: Annotated[
+        str,
+        typer.Option(
+            metavar="DECK", help="Append a card to this deck.", autocompletion=complete_decks
+        ),
+    ] = "",
+) -> None:
+    """Write a demo that works, and the lines that link it.
+
+    Example: vaeflash new demo beta-tradeoff --card elbo
+    """
+    from vaeflash.cli import create
+
+    create.demo(ctx.obj.course, name, card, ctx.obj.out)
+
+
+@app.command("export-anki")
+def export_anki(
+    ctx: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Default: the course's id, .apkg.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write the course as an Anki package.
+
+    Importing a newer one keeps your reviews.
+
+    Example: vaeflash export-anki -o vae.apkg
+    """
+    from vaeflash.cli import authoring
+
+    authoring.export(ctx.obj.course, output, ctx.obj.out, as_json=json)

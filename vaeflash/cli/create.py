@@ -1,0 +1,68 @@
+"""`new course`, `new deck` and `new demo`: write a start, and say how to go on."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from rich.text import Text
+
+from vaeflash.cli.screen import Screen
+from vaeflash.consent import trust
+from vaeflash.course import Course, bundled_root, open_course
+from vaeflash.errors import CourseError, Problem
+from vaeflash.scaffold import Created, new_course, new_deck, new_demo
+
+
+def course(folder: Path, title: str, screen: Screen) -> None:
+    """Write a course that lints and checks; whoever writes it may run what it becomes."""
+    _report(new_course(folder, title), screen)
+    trust(open_course(folder), whatever_they_become=True)
+    screen.print("\nTry it:")
+    if folder.resolve() != Path.cwd():
+        screen.plain(f"  cd {shlex.quote(str(folder))}")
+    screen.plain("  vaeflash check")
+
+
+def deck(course: Course, name: str, title: str, demo: str, screen: Screen) -> None:
+    """Write a deck with one card."""
+    _require_own(course)
+    _report(new_deck(course, name, title, demo), screen)
+
+
+def demo(course: Course, name: str, card: str, screen: Screen) -> None:
+    """Write a demo that works, and print or append what a card needs to link it."""
+    _require_own(course)
+    created = new_demo(course, name, card)
+    _report(created, screen)
+    if created.lines:
+        screen.print("\nNo card links it yet. Below a card's answer go:")
+        screen.plain(created.lines.rstrip("\n"))
+    screen.print("\nTry it:")
+    screen.plain(f"  vaeflash demo {name}")
+
+
+def _report(created: Created, screen: Screen) -> None:
+    for file in created.files:
+        screen.plain(f"{file} written")
+    for file in created.edited:
+        screen.plain(f"{file} added to")
+    if created.advice:
+        screen.print(Text(f"\n{created.advice}"), soft_wrap=True)
+
+
+def _require_own(course: Course) -> None:
+    """Refuse to write into the bundled course from elsewhere: it is only the last resort.
+
+    Raises:
+        CourseError: There is no course here.
+    """
+    here = Path.cwd().resolve()
+    if course.root == bundled_root().resolve() and course.root not in (here, *here.parents):
+        raise CourseError(
+            Problem(
+                str(here),
+                "there is no course here to add to.",
+                "Go into a course's folder, or make one: vaeflash new course DIR",
+            )
+        )

@@ -1,0 +1,229 @@
+"""Judge a claim as far as its known runs go, and say which further runs that takes.
+
+Nothing is run here, and nothing waits: `judge` can be asked again whenever another run is known, in
+whatever order they arrive, and comes to the same arm.
+
+known runs -> yes or no per seed -> evidence -> verdict
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+
+from vaeflash.card import Value
+from vaeflash.claims import Overlay, metric_label
+from vaeflash.errors import ClaimError, DemoError, Problem, VaeflashError
+from vaeflash.evidence import FIRST_SEED, Evidence
+from vaeflash.jobs import Job, Runs
+from vaeflash.needs import missing_need
+from vaeflash.runs import NO_ERROR, Run
+from vaeflash.selection import Item
+
+SEED_UNUSED = "no metric changes with the seed: does the demo use it?"
+"""Said of a verdict whose seeds all measured the same, which is then one run told many times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A claim judged under one overlay: as written, or under one control.
+
+    Attributes:
+        verdict: "holds", "refuted", "inconclusive", "error", "not-run"; empty while it waits.
+        answers: Yes or no for each seed so far, from 1000 on.
+        parts: What became of each of the claim's parts by itself: "holds", "refuted" or "".
+        values: Seed -> metric as written in the claim -> what was measured.
+        seconds: That its runs took, whenever and wherever they were made.
+        note: Why there is no verdict, in words.
+        waits_for: Runs without which there will be none.
+    """
+
+    verdict: str
+    evidence: Evidence
+    answers: tuple[bool, ...] = ()
+    parts: tuple[str, ...] = ()
+    values: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    date: str = ""
+    seconds: float = 0.0
+    note: str = ""
+    problem: Problem | None = None
+    waits_for: tuple[Job, ...] = ()
+
+
+def arm_of(
+    item: Item,
+    control: Mapping[str, Value],
+    runs: Runs,
+    *,
+    least: int = 0,
+    budget: int | None = None,
+    watched: frozenset[int] = frozenset(),
+) -> Arm:
+    """The arm, or why there is no verdict: something is missing here, or something is broken."""
+    nothing = Evidence(item.parsed.failure_share)
+    missing = missing_need(item.source, runs.device)
+    if missing:
+        return Arm("not-run", nothing, note=missing)
+    try:
+        return judge(item, control, runs, least=least, budget=budget, watched=watched)
+    except VaeflashError as error:
+        problem = error.problems[0]
+        return Arm("error", nothing, note=problem.what, problem=problem)
+
+
+def judge(
+    item: Item,
+    control: Mapping[str, Value],
+    runs: Runs,
+    *,
+    least: int = 0,
+    budget: int | None = None,
+    watched: frozenset[int] = frozenset(),
+) -> Arm:
+    """Take seed after seed until the evidence decides, `control` laid over every run of the claim.
+
+    The verdict is that of the threshold that was crossed last, so that seeds which are added to a
+    verdict can overturn it, but not merely weaken it. A demo that says it is deterministic is run
+    once, on the first seed.
+
+    Args:
+        watched: Indices of parts that are to be decided too, once they have failed.
+
+    Raises:
+        VaeflashError: A run or the claim cannot be evaluated; that is no verdict either way.
+    """
+    evidence = Evidence(item.parsed.failure_share)
+    parts = [evidence for _ in item.parsed.parts]
+    reached, reached_by_part = "", [""] * len(parts)
+    answers: list[bool] = []
+    values: dict[str, dict[str, Value]] = {}
+    date, seconds, same = "", 0.0, True
+    first: dict[Overlay, Mapping[str, Value]] = {}
+    limit = 1 if item.source.deterministic else max(budget or evidence.budget, least)
+
+    def undecided() -> list[Evidence]:
+        """What still has to come to a verdict."""
+        touched = [parts[i] for i in watched if parts[i].no and not reached_by_part[i]]
+        return touched if reached else [evidence, *touched]
+
+    for seed in count(FIRST_SEED):
+        done = len(answers)
+        if done >= limit or (done >= least and not undecided()):
+            break
+        measured = measure(item, control, seed, runs)
+        if measured is None:
+            # So many seeds are needed whatever they answer: they may run side by side.
+            certain = max([least - done, 1, *(e.fewest_more for e in undecided())])
+            seeds = range(seed, seed + min(certain, limit - done))
+            return Arm(
+                "",
+                evidence,
+                tuple(answers),
+                seconds=seconds,
+                waits_for=tuple(job for s in seeds for job in missing(item, control, s, runs)),
+            )
+        by_part = answer_parts(item, measured)
+        yes = all(by_part)
+        answers.append(yes)
+        evidence = evidence.add(yes)
+        parts = [part.add(ok) for part, ok in zip(parts, by_part, strict=True)]
+        reached = evidence.verdict or reached
+        reached_by_part = [
+            part.verdict or before for part, before in zip(parts, reached_by_part, strict=True)
+        ]
+        metrics = {o: run.metrics for o, run in measured.items() if run.error == NO_ERROR}
+        first = first or metrics
+        # A run that raised, as asked, measured nothing.
+        same = same and metrics == first and bool(metrics)
+        date = max(date, *(run.date for run in measured.values()))
+        seconds += sum(run.seconds for run in measured.values())
+        values[str(seed)] = {
+            metric_label(overlay, name): plain(measured[overlay].metrics[name])
+            for overlay, name in item.parsed.metrics
+        }
+    note = SEED_UNUSED if same and reached else ""
+    if item.source.deterministic:
+        reached, note = ("holds" if answers[0] else "refuted"), ""
+        reached_by_part = ["holds" if part.yes else "refuted" for part in parts]
+    elif not reached:
+        reached, note = "inconclusive", f"undecided after {limit} seeds"
+    return Arm(
+        reached, evidence, tuple(answers), tuple(reached_by_part), values, date, seconds, note
+    )
+
+
+def jobs_of(item: Item, control: Mapping[str, Value], seed: int, runs: Runs) -> dict[Overlay, Job]:
+    """The runs that a claim needs on one seed, `control` laid over each."""
+    return {
+        overlay: runs.job(
+            item.source, item.source.accept(dict(overlay) | dict(control), item.where), seed
+        )
+        for overlay in item.parsed.runs
+    }
+
+
+def missing(item: Item, control: Mapping[str, Value], seed: int, runs: Runs) -> list[Job]:
+    """Those of them that are not known yet, each once."""
+    jobs = jobs_of(item, control, seed, runs).values()
+    return [job for job in dict.fromkeys(jobs) if runs.known(job) is None]
+
+
+def measure(
+    item: Item, control: Mapping[str, Value], seed: int, runs: Runs
+) -> dict[Overlay, Run] | None:
+    """What the runs of a claim came to on one seed; nothing while one of them is missing.
+
+    Raises:
+        VaeflashError: No run came of a job, or it raised what the claim does not ask about.
+    """
+    measured: dict[Overlay, Run] = {}
+    complete = True
+    for overlay, job in jobs_of(item, control, seed, runs).items():
+        run = runs.known(job)
+        if isinstance(run, VaeflashError):
+            raise run
+        if run is None:
+            complete = False
+            continue
+        measured[overlay] = run
+        if run.error not in {NO_ERROR, *item.parsed.expected_errors.get(overlay, ())}:
+            raise DemoError(
+                Problem(
+                    item.where,
+                    f"the demo raised {run.error} on seed {seed}: {run.message}.",
+                    f"See it with: vaeflash --debug demo {item.source.name} --seed {seed}",
+                )
+            )
+    return measured if complete else None
+
+
+def answer_parts(item: Item, measured: Mapping[Overlay, Run]) -> list[bool]:
+    """Whether each part of the claim is true of these runs.
+
+    Raises:
+        ClaimError: A part cannot be evaluated on them, e.g. it names an unknown metric.
+    """
+    metrics = {overlay: run.metrics for overlay, run in measured.items()}
+    try:
+        return [part.holds(metrics) for part in item.parsed.parts]
+    except ClaimError as error:
+        raise ClaimError(*(problem.within(item.where) for problem in error.problems)) from error
+
+
+def answer_now(item: Item, control: Mapping[str, Value], seed: int, runs: Runs) -> bool:
+    """Yes or no on one seed, with the runs that are missing made here, in this process.
+
+    Raises:
+        VaeflashError: A run or the claim cannot be evaluated.
+    """
+    for job in missing(item, control, seed, runs):
+        runs.get(job.source, job.params, job.seed)
+    measured = measure(item, control, seed, runs)
+    return measured is not None and all(answer_parts(item, measured))
+
+
+def plain(value: Value) -> Value:
+    """The value as every JSON reader takes it: NaN and infinities become words."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,197 @@
+"""What is known of a claim and of its controls, and the line of the ledger that this amounts to.
+
+arm of the claim, arm of each control -> status -> entry
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from vaeflash.card import Status
+from vaeflash.course import Course
+from vaeflash.errors import Problem, VaeflashError
+from vaeflash.jobs import Job, Runs
+from vaeflash.judge import Arm, arm_of
+from vaeflash.ledger import ControlEntry, Entry
+from vaeflash.machine import device_kind, torch_minor
+from vaeflash.needs import used_data
+from vaeflash.selection import Item, ReadControl, Unreadable
+
+OPPOSITE = {"holds": "refuted", "refuted": "holds"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is known of a claim and its controls.
+
+    Attributes:
+        controls: The arm of each control; none while the claim did not come out as stated.
+        entry: For the ledger, once nothing is waited for.
+    """
+
+    item: Item
+    arm: Arm
+    controls: tuple[tuple[ReadControl, Arm], ...] = ()
+    entry: Entry | None = None
+
+    @property
+    def waits_for(self) -> tuple[Job, ...]:
+        """Runs that are missing, those of the claim before those of its controls."""
+        arms = (self.arm, *(arm for _, arm in self.controls))
+        return tuple(job for arm in arms for job in arm.waits_for)
+
+    @property
+    def seconds(self) -> float:
+        """That the runs took, each control's included."""
+        return self.arm.seconds + sum(arm.seconds for _, arm in self.controls)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What kept the claim from being judged."""
+        return (self.arm.problem,) if self.arm.problem else ()
+
+
+def examine(item: Item, runs: Runs, *, least: int = 0, budget: int | None = None) -> Outcome:
+    """Judge a claim as far as the known runs go, then each of its controls.
+
+    Controls are looked at only when the claim came out as stated: they show that it could have
+    failed. Where `and` joins several parts, a control also goes on until it is plain what becomes
+    of each part that it touches and no control before it flipped.
+
+    Args:
+        least: Seeds to look at even if fewer decide: those that earlier evidence has, or more.
+        budget: Seeds to look at when none decides; by default what the evidence rule says.
+    """
+    stated = "refuted" if item.claim.myth else "holds"
+    arm = arm_of(item, {}, runs, least=least, budget=budget)
+    if arm.verdict != stated:
+        entry = None if arm.waits_for else _entry(item, arm, (), runs.device)
+        return Outcome(item, arm, entry=entry)
+    arms: list[tuple[ReadControl, Arm]] = []
+    unflipped = _parts_to_flip(item)
+    settled = True  # whether every control so far has its verdict
+    for control in item.controls:
+        watched = unflipped if settled else frozenset()
+        other = arm_of(item, control.params, runs, budget=budget, watched=watched)
+        arms.append((control, other))
+        settled = settled and not other.waits_for
+        unflipped -= _flipped_parts(other)
+    entry = _entry(item, arm, arms, runs.device) if settled else None
+    return Outcome(item, arm, tuple(arms), entry)
+
+
+def _parts_to_flip(item: Item) -> frozenset[int]:
+    """Indices of the parts that controls must flip one by one.
+
+    None where there is one part, which is the claim, and none of a myth: a control that makes it
+    hold has made every part hold.
+    """
+    several = len(item.parsed.parts) > 1 and not item.claim.myth
+    return frozenset(range(len(item.parsed.parts))) if several else frozenset()
+
+
+def _flipped_parts(arm: Arm) -> frozenset[int]:
+    return frozenset(i for i, verdict in enumerate(arm.parts) if verdict == "refuted")
+
+
+def unreadable_entry(course: Course, broken: Unreadable) -> Entry:
+    """The ledger's line for a claim that cannot be read: an error, until it is mended."""
+    claim = broken.claim
+    code = ""
+    with suppress(VaeflashError):
+        code = course.demo(claim.demo).fingerprint
+    return Entry(
+        card=broken.card.id or "",
+        claim=claim.text,
+        myth=claim.myth,
+        demo=claim.demo,
+        status=Status.ERROR,
+        verdict="error",
+        code=code,
+        note=broken.problems[0].what,
+    )
+
+
+def _entry(item: Item, arm: Arm, controls: Sequence[tuple[ReadControl, Arm]], device: str) -> Entry:
+    """The ledger's line for a claim whose arms are all decided."""
+    parts = [part.text for part in item.parsed.parts]
+    unflipped = _parts_to_flip(item)
+    stated = "refuted" if item.claim.myth else "holds"
+    lines = []
+    for control, other in controls:
+        flipped_parts = _flipped_parts(other) & _parts_to_flip(item)
+        unflipped -= flipped_parts
+        lines.append(
+            ControlEntry(
+                control=control.text,
+                verdict=other.verdict,
+                yes=other.evidence.yes,
+                no=other.evidence.no,
+                flipped=other.verdict == OPPOSITE[stated],
+                note=other.note,
+                parts=tuple(parts[i] for i in sorted(flipped_parts)),
+            )
+        )
+    flips = [line.flipped for line in lines]
+    status = status_of(
+        arm.verdict, flips, myth=item.claim.myth, every_part=not (unflipped and lines)
+    )
+    kept = [parts[i] for i in sorted(unflipped)]
+    return Entry(
+        card=item.card.id or "",
+        claim=item.claim.text,
+        myth=item.claim.myth,
+        demo=item.source.name,
+        status=status,
+        verdict=arm.verdict,
+        yes=arm.evidence.yes,
+        no=arm.evidence.no,
+        e_for=round(arm.evidence.e_for, 4),
+        e_against=round(arm.evidence.e_against, 4),
+        values=arm.values,
+        controls=tuple(lines),
+        code=item.source.fingerprint,
+        data=used_data(item.source),
+        device=device_kind(device),
+        torch=torch_minor(),
+        date=max([arm.date] + [other.date for _, other in controls]),
+        note="; ".join(filter(None, [arm.note, _why_vacuous(status, lines, kept)])),
+    )
+
+
+def status_of(
+    verdict: str, flips: Sequence[bool], *, myth: bool, every_part: bool = True
+) -> Status:
+    """The status that a verdict and its controls amount to.
+
+    Args:
+        verdict: Of the claim as written.
+        flips: For each control, whether it gave the opposite verdict.
+        myth: Whether the card states that the claim is refuted.
+        every_part: Whether each part that `and` joins was flipped by some control.
+    """
+    if verdict == "error":
+        return Status.ERROR
+    if verdict == "not-run":
+        return Status.NOT_RUN
+    if verdict == "inconclusive":
+        return Status.OPEN
+    if verdict != ("refuted" if myth else "holds"):
+        return Status.WRONG
+    if not flips or not all(flips) or not every_part:
+        return Status.VACUOUS
+    return Status.BUSTED if myth else Status.VERIFIED
+
+
+def _why_vacuous(status: Status, controls: Sequence[ControlEntry], kept: Sequence[str]) -> str:
+    if status is not Status.VACUOUS:
+        return ""
+    if not controls:
+        return "there is no control, so nothing shows that the check could have failed"
+    for control in controls:
+        if not control.flipped:
+            kept_up = f"the control {control.control} came out {control.verdict}"
+            return f"{kept_up}: it did not flip the claim"
+    return "no control flipped the part " + ", nor ".join(f"`{part}`" for part in kept)

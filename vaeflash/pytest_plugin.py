@@ -1,0 +1,129 @@
+"""`pytest --vaeflash`: each claim of a course is a test, for an author's continuous integration.
+
+Off unless asked for. A folder's `course.toml` is collected like a test file, each claim of it like a
+test: it passes when the verdict is as stated and every control flipped it, and is skipped where the
+device or the data is not here. Runs come from the cache where they are known. The ledger is not
+written: a test leaves its tree as it found it.
+
+Passing the flag is consent to run the demos of the courses that are collected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our flag."""
+    group = parser.getgroup("vaeflash")
+    group.addoption(
+        "--vaeflash",
+        action="store_true",
+        help="collect the claims of every course.toml below as tests, and run its demos",
+    )
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """A course is collected by its `course.toml`."""
+    if file_path.name != "course.toml" or not parent.config.getoption("--vaeflash"):
+        return None
+    return CourseFile.from_parent(parent, path=file_path)  # type: ignore[no-any-return]
+
+
+class CourseFile(pytest.File):
+    """A course: its claims, and who runs its demos."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """An item for each claim, in the course's order."""
+        from vaeflash.course import open_course
+        from vaeflash.jobs import Runs
+        from vaeflash.machine import choose_device
+        from vaeflash.selection import choose
+
+        course = open_course(self.path.parent)
+        selection = choose(course)
+        self.runs = Runs(choose_device())
+        self._open = ExitStack()
+        self._workers: Any = None
+        for item in selection.items:
+            yield ClaimItem.from_parent(self, name=_name(item.card.id, item.claim.text), item=item)
+        for broken in selection.unreadable:
+            name = _name(broken.card.id, broken.claim.text)
+            yield ClaimItem.from_parent(self, name=name, broken=broken)
+
+    @property
+    def workers(self) -> Any:
+        """Child processes, started for the first claim that needs a run."""
+        from vaeflash.workers import default_jobs, local_workers
+
+        if self._workers is None:
+            jobs = default_jobs(self.runs.device)
+            self._workers = self._open.enter_context(local_workers(jobs))
+            self.addfinalizer(self._open.close)
+        return self._workers
+
+
+class ClaimItem(pytest.Item):
+    """One claim with its controls."""
+
+    def __init__(self, *, item: Any = None, broken: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._item = item
+        self._broken = broken
+
+    def runtest(self) -> None:
+        """Judge it.
+
+        Raises:
+            ClaimFailed: It did not come out as stated.
+        """
+        from vaeflash.card import Status
+        from vaeflash.check import check
+
+        if self._broken:
+            raise ClaimFailed("\n".join(map(str, self._broken.problems)))
+        course: CourseFile = self.parent  # type: ignore[assignment]
+        (outcome,) = check([self._item], course.runs, course.workers, lambda _: None)
+        entry = outcome.entry
+        if entry is None or entry.status is Status.NOT_RUN:
+            pytest.skip(entry.note if entry else "not judged")
+        if not entry.status.as_stated:
+            raise ClaimFailed(_explain(self._item.where, entry))
+
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> Any:
+        """The verdict in words; a traceback only for what is no verdict."""
+        if isinstance(excinfo.value, ClaimFailed):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the claim is."""
+        return self.path, None, self.name
+
+
+class ClaimFailed(Exception):  # noqa: N818 -- a verdict, not an error
+    """A claim did not come out as its card states."""
+
+
+def _name(card: str | None, claim: str) -> str:
+    return f"{card}: {claim}"
+
+
+def _explain(where: str, entry: Any) -> str:
+    lines = [f"{where}: {entry.status}: {entry.claim}"]
+    if entry.seeds:
+        lines.append(f"  yes on {entry.yes} of {entry.seeds} seeds")
+    lines += [
+        f"  control {c.control}: {c.verdict}, yes on {c.yes} of {c.yes + c.no}"
+        for c in entry.controls
+    ]
+    if entry.note:
+        lines.append(f"  {entry.note}")
+    return "\n".join([*lines, f"  See: vaeflash check {entry.card}"])
