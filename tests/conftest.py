@@ -23,6 +23,8 @@ settings.register_profile(
 )
 settings.load_profile("tests")
 
+pytest_plugins = ["pytester"]
+
 MakeCourse = Callable[..., Course]
 
 

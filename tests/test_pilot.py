@@ -1,4 +1,4 @@
-"""Thresholds from development seeds: what is compared, how far apart it lies, where the middle is."""
+"""Thresholds from development seeds: what is compared, how far apart it lies, and the middle."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import json
 import math
 import statistics
-import string
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -73,7 +72,7 @@ def run(params: Params, lab: Lab) -> Result:
     value = random.Random(lab.seed).gauss(params.mean, params.std)
     return Result(metrics={"value": float("nan") if lab.seed == params.nan_on else value})
 '''
-COUNTED = ":demo gauss\n:claim value < 1.2\n:control mean=3"
+COUNTED = ":demo gauss\n:claim value < 1.4\n:control mean=3"
 
 
 # What is compared with which threshold
@@ -227,7 +226,7 @@ def test_a_short_number_is_one_that_claims_take(value: float, digits: int) -> No
 # How far apart
 
 
-FINITE = st.floats(-1e9, 1e9)
+FINITE = st.floats(-1e9, 1e9).map(lambda value: round(value, 6))
 
 
 @given(st.lists(FINITE, min_size=2, max_size=30))
@@ -325,7 +324,7 @@ def test_a_proposal_lies_between_the_means_and_is_ready_to_paste(
 
 
 def test_a_threshold_has_as_few_digits_as_the_middle_half_takes() -> None:
-    rows = ([1.2, 1.3], [1.5, 1.6]), ([1.23, 1.23], [1.26, 1.26])
+    rows = ([1.2, 1.3], [1.5, 1.6]), ([1.23, 1.23], [1.25, 1.25])
     proposed = [held("x < 9", values, deterministic=True).proposed for values in rows]
 
     assert proposed == ["x < 1.4", "x < 1.24"]
@@ -397,10 +396,9 @@ def test_exact_equality_is_told_by_counts() -> None:
 
 
 def test_a_proposal_that_the_claim_has_no_room_for_is_none() -> None:
-    claim = f"x < {'0.5 +' * 196} x * 3"
-    found = held(claim.replace("* 3", "* 0.25"), [spread(1, 0.1), spread(900, 0.1)])
+    found = held("x < 9" + " " * 995, [spread(1.23, 0), spread(1.25, 0)])
 
-    assert (only(found).midway is not None, found.proposed) == (False, None)
+    assert (only(found).midway is not None, found.proposed) == (True, None)
 
 
 # Runs
@@ -553,13 +551,10 @@ def test_a_claim_without_a_control_is_drawn_alone(make_course: MakeCourse) -> No
 
 
 def test_a_line_to_paste_is_not_wrapped(make_course: MakeCourse) -> None:
-    name = "in 95% of seeds"
-    claim = f"value < {' + '.join(['value[mean=3]'] * 9)} - 27 + 1.05 {name}"
+    claim = "value < 1.4" + "".join(f" and value > -{n}" for n in range(50, 60))
     course = course_of(make_course, f":demo gauss\n:claim {claim}\n:control mean=3")
-    lines = shown(course, "card-0", 60).splitlines()
-    (pasted,) = (line for line in lines if line.startswith(":claim"))
 
-    assert len(pasted) > 60 and pasted.endswith(name)
+    assert f":claim   {claim.replace('1.4', '2')}\n" in shown(course, "card-0", 60)
 
 
 def test_json_holds_plain_numbers(make_course: MakeCourse) -> None:
@@ -582,4 +577,4 @@ def test_the_columns_of_an_axis_are_ascending() -> None:
     axis = Axis(1e-9, 1e3, 40, log=True)
     columns = [axis.column(10.0**power) for power in range(-9, 4)]
 
-    assert columns == sorted(set(columns)) and string.digits
+    assert columns == sorted(set(columns))

@@ -257,3 +257,18 @@ def test_every_claim_comes_out_as_stated_where_it_can_run(entries: list[Entry | 
 
 def test_no_seed_is_said_to_change_nothing(entries: list[Entry | None]) -> None:
     assert {entry and entry.note for entry in entries} == {"", "the demo needs a CUDA device"}
+
+
+def test_its_ledger_is_current_and_follows_from_its_values() -> None:
+    """Not-run is no failure: the one claim that needs a GPU was never checked on one."""
+    done = cli(ROOT, "check", "--locked", "--json")
+
+    claims = json.loads(done.stdout)["claims"]
+    notes = {claim["note"] for claim in claims if claim["status"] == "not-run"}
+    assert (done.exit_code, notes) == (0, {"the demo needs a CUDA device"}), done.output
+
+
+def test_what_its_verdicts_rest_on_is_told_for_each_card() -> None:
+    told = [cli(ROOT, "why", str(card.id)) for card in CARDS]
+
+    assert {(done.exit_code, done.stderr) for done in told} == {(0, "")}

@@ -15,6 +15,7 @@ from vaeflash.errors import VaeflashError
 from vaeflash.jobs import Job, Runs
 from vaeflash.judge import jobs_of, plain
 from vaeflash.ledger import Entry
+from vaeflash.runs import NO_ERROR
 from vaeflash.selection import Item
 
 TOLERANCE = 1e-4
@@ -65,7 +66,8 @@ def compare(demo: str, judged: list[tuple[Item, Entry]], runs: Runs) -> Spot:
             if run is None or isinstance(run, VaeflashError):
                 moved[label] = (old[label], run.problems[0].what if run else "no run")
             elif name not in run.metrics:
-                moved[label] = (old[label], "not measured any more")
+                why = "not measured any more" if run.error == NO_ERROR else f"raised {run.error}"
+                moved[label] = (old[label], why)
             elif not _alike(old[label], plain(run.metrics[name])):
                 moved[label] = (old[label], plain(run.metrics[name]))
     return Spot(demo, _seed(judged[0][1]), len(labels), moved)

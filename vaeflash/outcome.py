@@ -110,6 +110,7 @@ def unreadable_entry(course: Course, broken: Unreadable) -> Entry:
         status=Status.ERROR,
         verdict="error",
         code=code,
+        torch=torch_minor(),
         note=broken.problems[0].what,
     )
 

@@ -1,9 +1,9 @@
 """`pytest --vaeflash`: each claim of a course is a test, for an author's continuous integration.
 
-Off unless asked for. A folder's `course.toml` is collected like a test file, each claim of it like a
-test: it passes when the verdict is as stated and every control flipped it, and is skipped where the
-device or the data is not here. Runs come from the cache where they are known. The ledger is not
-written: a test leaves its tree as it found it.
+Off unless asked for. A folder's `course.toml` is collected like a test file, and each claim of it
+like a test: it passes when the verdict is as stated and every control flipped it, and is skipped
+where the device or the data is not here. Runs come from the cache where they are known. The ledger
+is not written: a test leaves its tree as it found it.
 
 Passing the flag is consent to run the demos of the courses that are collected.
 """
@@ -32,7 +32,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """A course is collected by its `course.toml`."""
     if file_path.name != "course.toml" or not parent.config.getoption("--vaeflash"):
         return None
-    return CourseFile.from_parent(parent, path=file_path)  # type: ignore[no-any-return]
+    return CourseFile.from_parent(parent, path=file_path)
 
 
 class CourseFile(pytest.File):
@@ -95,9 +95,7 @@ class ClaimItem(pytest.Item):
         if not entry.status.as_stated:
             raise ClaimFailed(_explain(self._item.where, entry))
 
-    def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
-    ) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The verdict in words; a traceback only for what is no verdict."""
         if isinstance(excinfo.value, ClaimFailed):
             return str(excinfo.value)

@@ -25,6 +25,7 @@ from vaeflash.errors import VaeflashError
 from vaeflash.jobs import Runs
 from vaeflash.ledger import Entry, read_ledger, write_ledger
 from vaeflash.machine import choose_device, device_kind
+from vaeflash.needs import missing_need
 from vaeflash.outcome import Outcome, unreadable_entry
 from vaeflash.selection import Item, Selection, choose
 from vaeflash.standing import Standing, standing_of
@@ -192,7 +193,8 @@ def check_locked(
     screen: Screen = settings.out
     standing = standing_of(course)
     selection = choose(course, names)
-    judged = [(item, standing.entry(item.card, item.claim)) for item in selection.items]
+    device = where.chosen_device()
+    judged = [(item, _standing_entry(standing, item, device)) for item in selection.items]
     entries = [entry for _, entry in judged]
     entries += [unreadable_entry(course, broken) for broken in selection.unreadable]
     if trusted:
@@ -221,6 +223,13 @@ def check_locked(
         raise VaeflashError(*dict.fromkeys(problems))
     unchecked = any(e.status is Status.NOT_RUN and e.note == "never checked" for e in entries)
     return _all_good(entries, strict=strict) and not unchecked
+
+
+def _standing_entry(standing: Standing, item: Item, device: str) -> Entry:
+    """The evidence, or why there is none: that it was never gathered, or could not be, here."""
+    entry = standing.entry(item.card, item.claim)
+    missing = missing_need(item.source, device) if entry.status is Status.NOT_RUN else ""
+    return entry.marked(Status.NOT_RUN, missing) if missing else entry
 
 
 def _spot_checks(judged: Sequence[tuple[Item, Entry]], where: Where) -> Iterator[Spot]:

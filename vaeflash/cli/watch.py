@@ -87,8 +87,8 @@ def claims_at_work(outcomes: Sequence[Outcome]) -> Table:
         table.add_row(
             Text(outcome.item.claim.text),
             answers(outcome.arm),
-            Text(f"{evidence.e_for:.3g}"),
-            Text(f"{evidence.e_against:.3g}"),
+            Text(_short(evidence.e_for)),
+            Text(_short(evidence.e_against)),
             controls,
         )
     return table
@@ -106,5 +106,12 @@ def answers(arm: Arm) -> Text:
     if arm.verdict in ("error", "not-run"):
         return Text(arm.verdict, style="red")
     if arm.waits_for:
-        text.append(" ..." if words else "...", style="dim")
+        text.append(" …" if words else "…", style="dim")
     return text
+
+
+def _short(e_value: float) -> str:
+    """Three digits, as 20 decides: nobody asks how far beyond."""
+    if e_value >= 1000:
+        return ">999"
+    return f"{e_value:.3g}" if e_value >= 0.001 else "<.001"

@@ -1,0 +1,188 @@
+"""What `check` costs beside the runs that it asks for, on courses made for the purpose.
+
+    everything known      CPU time of a check that finds every run in the cache; goal: under 1.5 s
+    planner and judge     CPU time of this process against the time in demos; goal: under 1%
+    two jobs              wall time against one job, each check as a whole; goal: at most 0.60 x
+
+Two jobs are held against what two bare processes gain on the same work: more than that, at the
+machine's present load, nobody could.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vaeflash.check import check
+from vaeflash.course import open_course
+from vaeflash.jobs import Runs
+from vaeflash.selection import choose
+from vaeflash.workers import InProcess, Workers, local_workers
+
+DEMO = '''"""A number that the seed moves, and that a broken run puts out of reach."""
+
+import random
+import time
+from dataclasses import dataclass
+
+from vaeflash.demo import Lab, Result
+
+NEEDS = {needs}
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """What tells claims apart, and what breaks them."""
+
+    level: int = 0
+    broken: bool = False
+
+
+def run(params: Params, lab: Lab) -> Result:
+    """Work, then draw."""
+    {work}
+    return Result(metrics={{"value": random.Random(lab.seed).random() + params.broken}})
+'''
+BUSY = "until = time.perf_counter() + {seconds}\n    while time.perf_counter() < until: pass"
+COMPUTE = """import torch
+    matrix = torch.eye(512)
+    for _ in range(250): matrix = matrix @ matrix"""
+"""About a second on one thread."""
+BARE = """import vaeflash.lab.bench
+def work():
+    {work}
+for _ in range({times}): work()"""
+STARTED = """import sys
+from vaeflash.cli import main
+try: main()
+finally: print("with torch" if "torch" in sys.modules else "without torch", file=sys.stderr)"""
+RUNS_A_CLAIM = 5 + 2
+"""Five clean seeds hold, two failures refute the control."""
+ROUNDS = 3
+
+
+def write_course(root: Path, demos: int, claims: int, work: str = "") -> Path:
+    """A course whose claims all hold, none of them sharing a run; every other demo needs data."""
+    for folder in ("cards", "demos"):
+        (root / folder).mkdir(parents=True)
+    (root / "course.toml").write_text('id = "bench"\ntitle = "A course to measure"\n')
+    for number in range(demos):
+        needs = ("digits",) if number % 2 else ()
+        source = DEMO.format(needs=needs, work=work or "pass")
+        (root / "demos" / f"demo_{number}.py").write_text(source)
+    cards = "\n".join(
+        f"#### Card {number} {{#card-{number}}}\n\n:p Is it?\n??x\nIt is.\nx??\n\n"
+        f":demo demo-{number % demos}\n:claim value[level={number}] < 1\n:control broken=true\n"
+        for number in range(claims)
+    )
+    (root / "cards" / "deck.md").write_text(f"# Deck\n\n{cards}")
+    return root
+
+
+def judge_all(root: Path, workers: Workers) -> tuple[int, float, float]:
+    """Judge a course; how many runs that took, their seconds, and CPU seconds of this process."""
+    runs = Runs()
+    items = choose(open_course(root)).items
+    started = time.process_time()
+    outcomes = check(items, runs, workers, lambda outcome: None)  # noqa: ARG005 -- nobody watches
+    cpu = time.process_time() - started
+    return runs.made, sum(outcome.seconds for outcome in outcomes), cpu
+
+
+def command(root: Path, *options: str) -> list[str]:
+    """A check of a course, which also says whether it came to import torch."""
+    return [sys.executable, "-c", STARTED, "--course", str(root), "check", "--trust", *options]
+
+
+def cpu_seconds(words: Sequence[str]) -> tuple[float, str]:
+    """User and system time of a command, and the last thing that it said on standard error."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stderr
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu, said.strip().rpartition("\n")[2]
+
+
+def wall_seconds(*commands: Sequence[str]) -> float:
+    """Until all of these have ended, started together."""
+    started = time.perf_counter()
+    processes = [subprocess.Popen(words, stdout=subprocess.DEVNULL) for words in commands]
+    if any([process.wait() for process in processes]):
+        raise SystemExit("a command failed")
+    return time.perf_counter() - started
+
+
+def everything_known(folder: Path) -> None:
+    """A check of 250 claims whose every run is in the cache, in a process of its own."""
+    root = write_course(folder / "known", demos=30, claims=250)
+    made, _, filled = judge_all(root, InProcess())
+    cpu_seconds(command(root))  # writes the ledger and what the fingerprints come to
+    measured = [cpu_seconds(command(root)) for _ in range(2 * ROUNDS)]
+    torch = " and ".join(sorted({said for _, said in measured}))
+    base = [cpu_seconds([sys.executable, "-c", "import typer, rich"]) for _ in measured]
+    cpu, least = (statistics.median(cpu for cpu, _ in column) for column in (measured, base))
+    told = f"{cpu:.2f} s CPU {torch}, {cpu / least:.1f} x import typer, rich"
+    print(f"{'250 claims, every run known':32s} {told}")
+    print(f"{'the same, runs that take no time':32s} {1000 * filled / made:.2f} ms CPU a run")
+
+
+def planner_and_judge(folder: Path, seconds: float, claims: int) -> None:
+    """What this process does while a child makes runs of such a length."""
+    busy = BUSY.format(seconds=seconds)
+    root = write_course(folder / f"busy-{seconds}", demos=2, claims=claims, work=busy)
+    with local_workers(1) as workers:
+        made, in_demos, cpu = judge_all(root, workers)
+    share = f"{cpu / in_demos:.2%} of the time in demos, {1000 * cpu / made:.2f} ms CPU a run"
+    print(f"{f'planner and judge, {seconds:g} s a run':32s} {share}")
+
+
+def two_jobs(folder: Path, claims: int) -> None:
+    """One job and two, and the same work by bare processes, in turn."""
+    root = write_course(folder / "jobs", demos=2, claims=claims, work=COMPUTE)
+
+    def checked(jobs: int) -> list[Sequence[str]]:
+        return [command(root, "--fresh", "--jobs", str(jobs))]
+
+    def bare(processes: int) -> list[Sequence[str]]:
+        times = claims * RUNS_A_CLAIM // processes
+        return [[sys.executable, "-c", BARE.format(work=COMPUTE, times=times)]] * processes
+
+    ways: dict[str, Callable[[int], list[Sequence[str]]]] = {"check": checked, "bare": bare}
+    taken: dict[tuple[str, int], list[float]] = {(w, n): [] for w in ways for n in (1, 2)}
+    for _ in range(ROUNDS):
+        for (way, number), times in taken.items():
+            times.append(wall_seconds(*ways[way](number)))
+    median = {key: statistics.median(times) for key, times in taken.items()}
+    names = {"check": "check, two jobs", "bare": "as much by bare processes"}
+    for way, name in names.items():
+        one, two = median[way, 1], median[way, 2]
+        print(f"{name:32s} {two / one:.2f} x one ({two:.1f} s, {one:.1f} s)")
+
+
+def main() -> None:
+    """Print one line a figure, in a cache and a home of its own."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        os.environ |= {
+            "VAEFLASH_CACHE": str(folder / "cache"),
+            "HOME": str(folder),
+            "XDG_DATA_HOME": str(folder / "data"),
+        }
+        everything_known(folder)
+        planner_and_judge(folder, seconds=0.2, claims=6)
+        planner_and_judge(folder, seconds=1, claims=2)
+        print(
+            f"{'load before two jobs':32s} {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+        )
+        two_jobs(folder, claims=4)
+
+
+if __name__ == "__main__":
+    main()
