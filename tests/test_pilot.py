@@ -167,6 +167,7 @@ CLAIMS = [
     "a == b +- 0.5 * abs(c)",
     "a == b +- abs(c)",
     "a < c / 3 * b",
+    "a < b / -2",
 ]
 
 
@@ -567,6 +568,11 @@ def test_json_holds_plain_numbers(make_course: MakeCourse) -> None:
     values = claim["relations"][0]["samples"][1]["values"]
 
     assert (values[1:], list(claim["arms"][1]["failures"])) == (["nan", None], ["2"])
+
+
+@pytest.mark.parametrize(("seeds", "stands_for"), [(1, 1), (32, 1), (33, 2), (100, 4)])
+def test_a_dot_stands_for_more_than_a_seed_only_where_it_must(seeds: int, stands_for: int) -> None:
+    assert seeds_per_dot([[1.0] * seeds, []], Axis(0, 2, 30)) == stands_for
 
 
 def test_every_sign_of_a_stack_has_one_dot_more() -> None:

@@ -222,7 +222,8 @@ def _how_to_claim(source: DemoSource) -> str:
         f"  vaeflash demo {source.name} --seed 7 --set {broken}\n"
         "Then put a threshold between the two sides, below the card's `:demo`:\n"
         "  :claim   METRIC < THRESHOLD\n"
-        f"  :control {broken}"
+        f"  :control {broken}\n"
+        "`vaeflash pilot CARD` draws both sides and proposes the threshold midway."
     )
 
 

@@ -307,6 +307,7 @@ def test_import_does_not_overwrite(cli: Any, make_course: MakeCourse) -> None:
         ["demo", "coin"],
         ["check"],
         ["check", "--locked"],
+        ["pilot", "card-1", "--seeds", "2", "-j0"],
         ["data"],
         ["doctor"],
         ["export-anki"],

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vaeflash.cli.app import NOT_AS_STATED, Device, Json, Names, Trust, app, complete_demos
+from vaeflash.cli.app import NOT_AS_STATED, CardId, Device, Json, Names, Trust, app, complete_demos
 
 
 @app.command()
@@ -121,3 +121,30 @@ def check(
         )
     if not good:
         raise typer.Exit(NOT_AS_STATED)
+
+
+@app.command()
+def pilot(
+    ctx: typer.Context,
+    card: CardId,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=100, metavar="N", help="Development seeds: 0 to N-1.")
+    ] = 20,
+    jobs: Annotated[
+        int | None, typer.Option("-j", "--jobs", min=0, help="Runs at a time, as in `check`.")
+    ] = None,
+    device: Device = "auto",
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Find where a claim's threshold belongs.
+
+    The claim and its controls on development seeds, drawn side by side; how far apart they lie,
+    and the claim with its threshold midway. Evidence seeds are not touched.
+
+    Example: vaeflash pilot kl-minimum --seeds 10
+    """
+    from vaeflash.cli import run_check, run_pilot
+
+    where = run_check.Where(device, jobs)
+    run_pilot.run_pilot(ctx.obj, card, where, seeds=seeds, trusted=trust, as_json=json)
