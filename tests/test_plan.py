@@ -180,6 +180,24 @@ def test_a_run_that_fails_ends_its_claim_and_no_other(course: Course) -> None:
     assert statuses == ["verified", "vacuous", "error", "wrong", "vacuous"]
 
 
+def test_a_claim_is_decided_once_even_if_more_of_its_runs_arrive(course: Course) -> None:
+    """Its second seed is under way when the first one fails."""
+    outcomes: list[Outcome] = []
+    runs = Runs(cache=Forgetful())
+    items = choose(course, ["c0"]).items
+    plan = Plan(items, lambda item: examine(item, runs), outcomes.append)
+    first, second = plan.next(), plan.next()
+    assert first
+    assert second
+
+    runs.fail(first, DemoError(Problem("demos/coin.py", "it crashed.")))
+    plan.arrived(first)
+    runs.add(second, tossed(0)(second))
+    plan.arrived(second)
+
+    assert [bool(outcome.entry) for outcome in outcomes] == [False, True]
+
+
 def test_a_lost_worker_is_the_error_of_its_run(course: Course) -> None:
     class Losing:
         slots = 1

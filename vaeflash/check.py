@@ -68,9 +68,10 @@ class Plan:
         return any(self.outcomes[index].entry is None for index in self._waiting[job.request])
 
     def arrived(self, job: Job) -> None:
-        """Examine the claims that waited for this run, which is known now."""
+        """Examine the undecided claims that waited for this run, which is known now."""
         for index in sorted(self._waiting.pop(job.request, ())):
-            self._examine(index)
+            if self.outcomes[index].entry is None:
+                self._examine(index)
 
     def _examine(self, index: int) -> None:
         outcome = self.outcomes[index] = self._look(self._items[index])

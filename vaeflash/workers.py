@@ -291,11 +291,14 @@ class InProcess:
 
 
 @contextlib.contextmanager
-def cluster_workers(address: str, limit: float | None = DEFAULT_LIMIT) -> Iterator[OnExecutor]:
+def cluster_workers(
+    address: str, limit: float | None = DEFAULT_LIMIT, *, patience: float = 10
+) -> Iterator[OnExecutor]:
     """The workers of a Dask cluster; each needs the same course at the same path.
 
     Args:
         address: `dask://HOST:PORT` of its scheduler.
+        patience: Seconds to wait for an answer.
 
     Raises:
         VaeflashError: This is no such address, nobody answers there, or the extra is missing.
@@ -316,7 +319,7 @@ def cluster_workers(address: str, limit: float | None = DEFAULT_LIMIT) -> Iterat
     from distributed import Client
 
     try:
-        client = Client(f"tcp://{place}", timeout=10)
+        client = Client(f"tcp://{place}", timeout=patience)
     except (OSError, ValueError) as error:
         raise VaeflashError(
             Problem(
