@@ -28,9 +28,10 @@ lint: $(VENV)/dev.done ## style and types of the code, and the course itself
 evidence: $(VENV)/run.done ## judge every claim of the bundled course and update its ledger
 	$(BIN)/vaeflash check
 
-bench: $(VENV)/test.done ## start-up, parsing and export, as ratios measured side by side
+bench: $(VENV)/test.done ## start-up, parsing, export and checking, as ratios measured side by side
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/decks.py
+	$(BIN)/python benchmarks/check.py
 
 wheel: $(VENV)/dev.done ## build the wheel, install it into an empty environment, use it from there
 	rm -rf dist build/wheel

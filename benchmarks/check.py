@@ -66,6 +66,7 @@ STARTED = """import sys
 from vaeflash.cli import main
 try: main()
 finally: print("with torch" if "torch" in sys.modules else "without torch", file=sys.stderr)"""
+BASE = [sys.executable, "-c", "import typer, rich"]
 RUNS_A_CLAIM = 5 + 2
 """Five clean seeds hold, two failures refute the control."""
 ROUNDS = 3
@@ -142,11 +143,12 @@ def everything_known(folder: Path) -> None:
     made, _, filled = judge_all(root, Instant())
     told = command(root, start=("-c", STARTED))
     cpu_seconds(told)  # writes the ledger
-    measured = [cpu_seconds(told) for _ in range(2 * ROUNDS)]
-    torch = " and ".join(sorted({said for _, said in measured}))
-    base = [cpu_seconds([sys.executable, "-c", "import typer, rich"]) for _ in measured]
-    cpu, least = (statistics.median(cpu for cpu, _ in column) for column in (measured, base))
-    said = f"{cpu:.2f} s CPU {torch}, {cpu / least:.1f} x import typer, rich"
+    pairs = [(cpu_seconds(BASE), cpu_seconds(told)) for _ in range(2 * ROUNDS)]
+    torch = " and ".join(sorted({said for _, (_, said) in pairs}))
+    base, ours = (
+        statistics.median(cpu for cpu, _ in column) for column in zip(*pairs, strict=True)
+    )
+    said = f"{ours:.2f} s CPU {torch}, {ours / base:.1f} x import typer, rich"
     print(f"{'250 claims, every run known':32s} {said}")
     print(f"{'the same, none known':32s} {1000 * filled / made:.2f} ms CPU a run beside the run")
 
@@ -181,7 +183,9 @@ def two_jobs(folder: Path, claims: int) -> None:
     names = {"check": "check, two jobs", "bare": "as much by bare processes"}
     for way, name in names.items():
         one, two = median[way, 1], median[way, 2]
-        print(f"{name:32s} {two / one:.2f} x one ({two:.1f} s, {one:.1f} s)")
+        rounds = [b / a for a, b in zip(taken[way, 1], taken[way, 2], strict=True)]
+        spread = f"rounds {min(rounds):.2f} to {max(rounds):.2f}"
+        print(f"{name:32s} {two / one:.2f} x one ({two:.1f} s, {one:.1f} s; {spread})")
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,18 +72,17 @@ METAS = (
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A scheduler and two worker processes, each with one thread."""
     home = tmp_path_factory.mktemp("cluster")
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        distributed.LocalCluster(
+    with pytest.MonkeyPatch.context() as patch:
+        # The workers are older than the folders that each test gets.
+        patch.setenv("VAEFLASH_CACHE", str(home / "cache"))
+        with distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
             processes=True,
             dashboard_address=":0",
             local_directory=str(home),
-        ) as cluster,
-    ):
-        patch.setenv("DASK_TEMPORARY_DIRECTORY", str(home))
-        yield cluster
+        ) as cluster:
+            yield cluster
 
 
 @pytest.fixture
@@ -175,20 +175,90 @@ def test_the_command_line_writes_the_same_ledger(
     assert (len(ledgers[0]), ledgers[0]) == (5, ledgers[1])
 
 
+def test_a_demo_may_be_edited_between_two_checks(course: Course, address: str) -> None:
+    """Each worker has imported the demo as it was, and must not go on with that."""
+    trust(course, whatever_they_become=True)
+    checking = [sys.executable, "-m", "vaeflash", "--course", str(course.root)]
+    checking += ["check", "--executor", address, "c0"]
+    subprocess.run(checking, capture_output=True, check=False)
+    first = next(iter(read_ledger(course.ledger_path)))
+    demo = course.root / "demos" / "coin.py"
+    demo.write_text(demo.read_text().replace('"value": params.scale', '"value": 2 * params.scale'))
+
+    subprocess.run(checking, capture_output=True, check=False)
+
+    second = next(iter(read_ledger(course.ledger_path)))
+    assert (first.code == second.code, first.verdict) == (False, second.verdict)
+
+
+@pytest.fixture
+def begun(course: Course) -> Iterator[Any]:
+    """Waits for the run that waits for its end; the pipe ends with that run."""
+    pipe = course.root / "demos" / "pipe"
+    os.mkfifo(pipe)
+    readers = []
+
+    def wait() -> Any:
+        readers.append(pipe.open())
+        readers[0].readline()
+        return readers[0]
+
+    yield wait
+    for reader in readers:
+        reader.close()
+
+
+def test_a_check_that_is_stopped_ends_its_runs(course: Course, address: str, begun: Any) -> None:
+    source = course.demo("begins")
+
+    with cluster_workers(address) as workers:
+        workers.submit(Runs().job(source, {}, 1002))
+        reader = begun()
+
+    assert reader.read() == ""
+
+
+def test_the_runs_of_a_check_that_is_killed_end(course: Course, address: str, begun: Any) -> None:
+    trust(course, whatever_they_become=True)
+    checking = [sys.executable, "-m", "vaeflash", "--course", str(course.root)]
+    with subprocess.Popen(
+        [*checking, "check", "--executor", address, "c4"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        reader = begun()
+
+        process.kill()
+
+    assert reader.read() == ""
+
+
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        ("dask://", "--executor dask://: no such executor."),
-        ("ray://127.0.0.1:1", "--executor ray://127.0.0.1:1: no such executor."),
-        ("dask://127.0.0.1:1", "--executor dask://127.0.0.1:1: no scheduler answers"),
-        ("dask://nonsense", "--executor dask://nonsense: no scheduler answers"),
+        ("dask://", "no such executor."),
+        ("ray://127.0.0.1:1", "no such executor."),
+        ("dask://nonsense", "no such executor."),
+        ("dask://127.0.0.1:port", "no such executor."),
+        ("dask://127.0.0.1:65536", "no such executor."),
+        ("dask://127.0.0.1:1/path", "no such executor."),
+        ("dask://127.0.0.1:1", "no scheduler answers"),
     ],
 )
 def test_an_address_that_leads_nowhere_is_told(address: str, told: str) -> None:
     with pytest.raises(VaeflashError) as caught, cluster_workers(address, patience=0.5):
         pass
 
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(f"--executor {address}: {told}")
+
+
+def test_somebody_who_takes_the_call_and_says_nothing_is_no_scheduler() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(VaeflashError, match="no scheduler answers: timed out"),
+        cluster_workers(f"dask://127.0.0.1:{silent.getsockname()[1]}", patience=0.1),
+    ):
+        pass
 
 
 def test_a_cluster_without_workers_is_told() -> None:

@@ -13,7 +13,7 @@ from vaeflash.card import Value
 from vaeflash.data import find
 from vaeflash.errors import VaeflashError
 from vaeflash.machine import device_kind, torch_minor
-from vaeflash.needs import data_needs
+from vaeflash.needs import data_needs, missing_need
 from vaeflash.runner import Track, run_demo
 from vaeflash.runs import Request, Run, RunCache
 from vaeflash.source import DemoSource
@@ -66,6 +66,9 @@ class Runs:
         self._fresh = fresh
         self._track = track
         self._seen: dict[Request, Run | VaeflashError] = {}
+        # What a demo needs is looked up once: a check asks for it thousands of times.
+        self._data: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
+        self._missing: dict[tuple[str, ...], str] = {}
 
     def job(self, source: DemoSource, params: Mapping[str, Value], seed: int) -> Job:
         """The run of a demo with these parameters, already in their types, on this seed."""
@@ -74,11 +77,23 @@ class Runs:
             params=tuple(sorted(params.items())),
             seed=seed,
             code=source.fingerprint,
-            data=tuple((name, find(name).fingerprint) for name in data_needs(source)),
+            data=self._data_of(source),
             device=device_kind(self.device),
             torch=torch_minor(),
         )
         return Job(request, source, self.device)
+
+    def missing(self, source: DemoSource) -> str:
+        """What the demo needs and its runs would not have; empty if nothing."""
+        if source.needs not in self._missing:
+            self._missing[source.needs] = missing_need(source, self.device)
+        return self._missing[source.needs]
+
+    def _data_of(self, source: DemoSource) -> tuple[tuple[str, str], ...]:
+        names = data_needs(source)
+        if names not in self._data:
+            self._data[names] = tuple((name, find(name).fingerprint) for name in names)
+        return self._data[names]
 
     def known(self, job: Job) -> Run | VaeflashError | None:
         """What came of a run, if it was made: now, or in an earlier life."""

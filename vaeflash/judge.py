@@ -18,7 +18,6 @@ from vaeflash.claims import Overlay, metric_label
 from vaeflash.errors import ClaimError, DemoError, Problem, VaeflashError
 from vaeflash.evidence import FIRST_SEED, Evidence
 from vaeflash.jobs import Job, Runs
-from vaeflash.needs import missing_need
 from vaeflash.runs import NO_ERROR, Run
 from vaeflash.selection import Item
 
@@ -63,9 +62,8 @@ def arm_of(
 ) -> Arm:
     """The arm, or why there is no verdict: something is missing here, or something is broken."""
     nothing = Evidence(item.parsed.failure_share)
-    missing = missing_need(item.source, runs.device)
-    if missing:
-        return Arm("not-run", nothing, note=missing)
+    if runs.missing(item.source):
+        return Arm("not-run", nothing, note=runs.missing(item.source))
     try:
         return judge(item, control, runs, least=least, budget=budget, watched=watched)
     except VaeflashError as error:

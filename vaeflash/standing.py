@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vaeflash.card import Card, Claim, Status
 from vaeflash.course import Course
@@ -19,6 +19,8 @@ class Standing:
 
     course: Course
     ledger: Ledger
+    _used: dict[str, dict[str, str]] = field(default_factory=dict, repr=False, compare=False)
+    """The data that each demo uses here, looked up once."""
 
     def entry(self, card: Card, claim: Claim) -> Entry:
         """The evidence for a claim, marked stale where something it depends on has changed."""
@@ -77,7 +79,9 @@ class Standing:
         run, written = [c.control for c in entry.controls], [c.text for c in claim.controls]
         if entry.verdict == stated and run != written:
             yield "the controls"
-        here = used_data(source)
+        if source.name not in self._used:
+            self._used[source.name] = used_data(source)
+        here = self._used[source.name]
         for name, used in entry.data.items():
             if here.get(name, used).rpartition("#")[2] != used.rpartition("#")[2]:
                 yield f"the data set {name}"

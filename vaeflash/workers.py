@@ -9,9 +9,12 @@ global generator belongs to one run at a time. docs/decisions has the reasons.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +23,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
+from urllib.parse import SplitResult, urlsplit
 
 from vaeflash.errors import DemoError, Problem, VaeflashError
 from vaeflash.jobs import Job
@@ -37,9 +41,15 @@ MOST_JOBS = 8
 
 
 class Child:
-    """One process that makes one run at a time."""
+    """One process that makes one run at a time.
 
-    def __init__(self) -> None:
+    Args:
+        check: Whose runs it makes. It never serves another: a demo that was edited since would stay
+            imported as it was.
+    """
+
+    def __init__(self, check: str = "") -> None:
+        self.check = check
         # Open as long as the child lives, so no `with`; what it says last tells why it died.
         self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
@@ -123,26 +133,33 @@ class Children:
         self._of_thread: dict[int, Child] = {}
         self._ended = False
 
-    def make(self, order: Order, limit: float | None) -> Run:
+    def make(self, order: Order, limit: float | None, check: str = "") -> Run:
         """Make a run in the child of this thread.
 
         Raises:
             DemoError: See `Child.make`.
         """
-        return self._mine(order).make(order, limit)
+        return self._mine(order, check).make(order, limit)
 
-    def _mine(self, order: Order) -> Child:
+    def _mine(self, order: Order, check: str) -> Child:
         thread = threading.get_ident()
         with self._lock:  # so that no child is born while all are ended
             if self._ended:
                 raise DemoError(Problem(order["shown"], "the check was stopped."))
             child = self._of_thread.get(thread)
-            if child and not child.alive:
+            if child and not (child.alive and child.check == check):
                 child.close()
                 child = None
             if child is None:
-                child = self._of_thread[thread] = Child()
+                child = self._of_thread[thread] = Child(check)
             return child
+
+    def end_run(self, thread: int, done: threading.Event) -> None:
+        """End the run that a thread waits for, with its child, unless it is done by now."""
+        with self._lock:  # so that no later run of this thread is hit
+            child = self._of_thread.get(thread)
+            if child and not done.is_set():
+                child.end()
 
     def end(self) -> None:
         """End every child, now and for good."""
@@ -192,15 +209,43 @@ def _crashed(order: Order, code: int, complaints: str) -> Problem:
 
 
 _on_cluster = Children()
+HEARTBEAT = 1.0
+"""Seconds between two looks at whether anybody still waits for a run on a cluster."""
 
 
-def make_on_cluster(order: Order, limit: float | None) -> Run:
+def make_on_cluster(check: str, order: Order, limit: float | None) -> Run:
     """Make a run in a child of the cluster's worker; a function, since it travels by its name.
 
     Raises:
         DemoError: See `Child.make`.
     """
-    return _on_cluster.make(order, limit)
+    with _ending_when_unwanted():
+        return _on_cluster.make(order, limit, check)
+
+
+@contextlib.contextmanager
+def _ending_when_unwanted() -> Iterator[None]:
+    """End the run of this thread once its check was stopped, or is gone without a word.
+
+    Dask then forgets the task, but leaves its thread alone.
+    """
+    from distributed import get_worker
+
+    worker, thread, done = get_worker(), threading.get_ident(), threading.Event()
+    key = worker.get_current_task()
+
+    def look() -> None:
+        while not done.wait(HEARTBEAT):
+            task = worker.state.tasks.get(key)
+            if task is None or task.state == "cancelled":
+                _on_cluster.end_run(thread, done)
+                return
+
+    threading.Thread(target=look, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 class Workers(Protocol):
@@ -303,11 +348,7 @@ def cluster_workers(
     Raises:
         VaeflashError: This is no such address, nobody answers there, or the extra is missing.
     """
-    kind, _, place = address.partition("://")
-    if kind != "dask" or not place:
-        raise VaeflashError(
-            Problem(f"--executor {address}", "no such executor.", "Write dask://HOST:PORT.")
-        )
+    place = _place(address)
     if not has_extra("distributed"):
         raise VaeflashError(
             Problem(
@@ -319,8 +360,9 @@ def cluster_workers(
     from distributed import Client
 
     try:
-        client = Client(f"tcp://{place}", timeout=patience)
-    except (OSError, ValueError) as error:
+        _knock(place, patience)
+        client = Client(f"tcp://{place.netloc}", timeout=patience)
+    except OSError as error:
         raise VaeflashError(
             Problem(
                 f"--executor {address}",
@@ -335,11 +377,37 @@ def cluster_workers(
                 Problem(
                     f"--executor {address}",
                     "the cluster has no workers.",
-                    f"Start some with `dask worker {place}`.",
+                    f"Start some with `dask worker {place.netloc}`.",
                 )
             )
+        make = functools.partial(make_on_cluster, secrets.token_hex(8))
         executor = client.get_executor(pure=False)
         try:
-            yield OnExecutor(executor, slots, make_on_cluster, limit=limit)
+            yield OnExecutor(executor, slots, make, limit=limit)
         finally:
             executor.shutdown(wait=False)
+
+
+def _place(address: str) -> SplitResult:
+    """The parts of `dask://HOST:PORT`.
+
+    Raises:
+        VaeflashError: It is something else.
+    """
+    with contextlib.suppress(ValueError):  # a port that is no number
+        place = urlsplit(address)
+        if place.scheme == "dask" and place.hostname and place.port and not place.path.strip("/"):
+            return place
+    raise VaeflashError(
+        Problem(f"--executor {address}", "no such executor.", "Write dask://HOST:PORT.")
+    )
+
+
+def _knock(place: SplitResult, patience: float) -> None:
+    """Wait for the first word of a scheduler; Dask itself waits for ever where none is said.
+
+    Raises:
+        OSError: Nobody is there, or says nothing.
+    """
+    with socket.create_connection((place.hostname, place.port), patience) as connection:
+        connection.recv(1)
