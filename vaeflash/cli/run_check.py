@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from vaeflash.audit import audit
 from vaeflash.card import Status
 from vaeflash.check import check, claim_keys, make
 from vaeflash.cli.consent import ask_to_run
@@ -189,6 +188,8 @@ def check_locked(
     Raises:
         VaeflashError: A claim cannot be read, or the ledger does not follow from its own values.
     """
+    from vaeflash.audit import audit  # late, since a check that judges does not need it
+
     course: Course = settings.course
     screen: Screen = settings.out
     standing = standing_of(course)
