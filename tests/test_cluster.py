@@ -16,13 +16,14 @@ import pytest
 from conftest import COIN, SUM, MakeCourse, card, deck
 
 from vaeflash.check import check
+from vaeflash.cluster import cluster_workers
 from vaeflash.consent import trust
 from vaeflash.course import Course
 from vaeflash.errors import VaeflashError
 from vaeflash.jobs import Job, Runs
 from vaeflash.ledger import Entry, read_ledger
 from vaeflash.selection import choose
-from vaeflash.workers import InProcess, OnExecutor, cluster_workers
+from vaeflash.workers import InProcess, OnExecutor
 
 distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import COIN, MakeCourse, card, deck
+from conftest import COIN, SUM, MakeCourse, card, deck
 
 from vaeflash.consent import trust
 from vaeflash.course import Course
@@ -114,3 +115,58 @@ def test_killed_checks_lose_no_finished_run_and_come_to_the_same_ledger(
         process.communicate()
 
     assert (len(broken), broken) == (len(METAS), undated(course))
+
+
+DYING = """
+import os
+import signal
+import sys
+from pathlib import Path
+
+from vaeflash.cli import main
+
+moment, *sys.argv[1:] = sys.argv[1:]
+replace, fsync = Path.replace, os.fsync
+
+
+def die(now):
+    if now == moment:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dying_fsync(file):
+    if ".ledger" in os.readlink(f"/proc/self/fd/{file}"):
+        die("written")
+    fsync(file)
+
+
+def dying_replace(path, target):
+    if target.name == "ledger.jsonl":
+        die("synced")
+    replace(path, target)
+    if target.name == "ledger.jsonl":
+        die("replaced")
+
+
+Path.replace, os.fsync = dying_replace, dying_fsync
+main()
+"""
+"""The command line, killed at a moment of writing the ledger; the first argument says which."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux names open files")
+@pytest.mark.parametrize(("moment", "lines"), [("written", 1), ("synced", 1), ("replaced", 2)])
+def test_a_check_killed_over_its_ledger_leaves_the_old_one_or_the_new_one(
+    make_course: MakeCourse, moment: str, lines: int
+) -> None:
+    cards = (card(f"c{n}", f":demo sum\n:claim total == 4\n:control a={n}") for n in (3, 5))
+    course = make_course(cards={"deck": deck(*cards)}, demos={"sum": SUM})
+    trust(course)
+    check = ["--course", str(course.root), "check", "-j0"]
+    subprocess.run([sys.executable, "-m", "vaeflash", *check, "c3"], check=True)
+
+    died = subprocess.run([sys.executable, "-c", DYING, moment, *check], check=False)
+
+    left = (died.returncode, len(list(read_ledger(course.ledger_path))))
+    assert left == (-signal.SIGKILL, lines)

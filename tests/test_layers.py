@@ -26,6 +26,7 @@ LAYERS = [
         "jobs",
         "worker",
         "workers",
+        "cluster",
         "consent",
     },
     {"judge", "standing"},

@@ -28,7 +28,7 @@ from vaeflash.needs import missing_need
 from vaeflash.outcome import Outcome, unreadable_entry
 from vaeflash.selection import Item, Selection, choose
 from vaeflash.standing import Standing, standing_of
-from vaeflash.workers import InProcess, Workers, cluster_workers, default_jobs, local_workers
+from vaeflash.workers import InProcess, Workers, default_jobs, local_workers
 
 if TYPE_CHECKING:
     from vaeflash.cli.app import Settings
@@ -68,6 +68,8 @@ class Where:
         """
         limit = self.timeout or None
         if self.executor:
+            from vaeflash.cluster import cluster_workers
+
             return cluster_workers(self.executor, limit)
         jobs = default_jobs(self.chosen_device()) if self.jobs is None else self.jobs
         return local_workers(jobs, limit) if jobs else nullcontext(InProcess())
