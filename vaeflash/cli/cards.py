@@ -95,6 +95,7 @@ def _claim_json(entry: Entry) -> dict[str, Any]:
         "status": entry.status,
         "yes": entry.yes,
         "no": entry.no,
+        "solid": entry.solid,
         "controls": [control.control for control in entry.controls],
         "note": entry.note,
     }
@@ -151,6 +152,7 @@ def evidence_text(entry: Entry) -> Text:
     if entry.seeds:
         word = "seed" if entry.seeds == 1 else "seeds"
         text.append(f"\n  yes on {entry.yes} of {entry.seeds} {word}", style="dim")
+        text.append(" (solid)" if entry.solid else "", style="dim")
         where = ", ".join([*entry.data.values(), entry.device, f"torch {entry.torch}"])
         text.append(f"; says nothing beyond {where}", style="dim")
     for control in entry.controls:
