@@ -35,6 +35,7 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     monkeypatch.setenv("VAEFLASH_CACHE", str(home / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.delenv("VAEFLASH_DATA", raising=False)
+    monkeypatch.delenv("VAEFLASH_REVIEWS", raising=False)
 
 
 @pytest.fixture

@@ -10,7 +10,17 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "vaeflash"
 LAYERS = [
     {"errors", "card", "demo", "files"},
-    {"parse", "markdown", "html", "tex", "claims", "evidence", "ledger", "machine"},
+    {
+        "parse",
+        "markdown",
+        "html",
+        "tex",
+        "claims",
+        "evidence",
+        "ledger",
+        "machine",
+        "schedule",
+    },
     {
         "data",
         "runs",
@@ -23,6 +33,7 @@ LAYERS = [
         "selection",
         "media",
         "anki",
+        "store",
         "jobs",
         "worker",
         "workers",

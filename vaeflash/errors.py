@@ -9,6 +9,8 @@ Every problem is told the same way: where, what, and on the next line what to do
       DemoError                a demo that breaks its contract: no `run`, a wrong result
       DataError                a data set that is damaged or of the wrong kind
         MissingDataError       a data set that is not here: no fault, and no verdict
+      StoreError               reviews that cannot be read or written
+        ConflictError          an answer to a card that was answered elsewhere since
 """
 
 from __future__ import annotations

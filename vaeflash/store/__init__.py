@@ -1,0 +1,33 @@
+"""The user's reviews, in SQLite: the log of what was answered is the truth.
+
+    with open_store() as store:
+        plan = scheduler.preview(state.memory, now, seed=str(state.key))
+        store.answer(state.key, state.memory, Rating.GOOD, plan[Rating.GOOD])
+
+Nothing is ever deleted. What a card's state is follows from the log, and can be built again.
+"""
+
+from vaeflash.store.database import StoreError, reviews_path
+from vaeflash.store.records import (
+    CardKey,
+    CardState,
+    DayCount,
+    Queues,
+    Review,
+    Today,
+)
+from vaeflash.store.reviews import ConflictError, Store, open_store
+
+__all__ = [
+    "CardKey",
+    "CardState",
+    "ConflictError",
+    "DayCount",
+    "Queues",
+    "Review",
+    "Store",
+    "StoreError",
+    "Today",
+    "open_store",
+    "reviews_path",
+]
