@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from vaeflash.anki import ExportReport, build_package
 from vaeflash.anki.evidence import claim_html
-from vaeflash.anki.notes import make_note, note_guid
+from vaeflash.anki.notes import figure_html, make_note, note_guid
 from vaeflash.anki.notetypes import FIELDS, card_type, cloze_type
 from vaeflash.card import Card, Claim, Control, Deck, Kind, Status
 from vaeflash.errors import CardError, CourseError, Problem
@@ -360,6 +360,39 @@ def test_fields_stay_in_their_places() -> None:
         "Sources": r"<ul><li>c1 &lt; c2</li><li>on \(x\)</li></ul>",
         "Reversed": "yes",
     }
+
+
+def prediction(*claims: Claim, kind: Kind = Kind.BASIC) -> str:
+    card = replace(CARD, question="{{c1::x}}", claims=claims, kind=kind)
+    note = make_note("course", Deck("D"), card, Ledger(), str, 1)
+    return str(note.fields[FIELDS.index("Prediction")])
+
+
+A_MYTH = replace(CLAIM, text="a < b", myth=True)
+
+
+def test_a_myth_is_asked_among_the_card_s_other_claims_in_an_order_of_no_meaning() -> None:
+    asked = prediction(A_MYTH, CLAIM)
+
+    assert re.findall("<code>(.*?)</code>", asked) == [CLAIM.text.replace("<", "&lt;"), "a &lt; b"]
+    assert asked == prediction(CLAIM, A_MYTH)
+
+
+@pytest.mark.parametrize(
+    ("claims", "kind"), [((CLAIM,), Kind.BASIC), ((), Kind.BASIC), ((A_MYTH,), Kind.CLOZE)]
+)
+def test_without_a_myth_and_in_a_cloze_nothing_is_asked_as_a_prediction(
+    claims: tuple[Claim, ...], kind: Kind
+) -> None:
+    assert prediction(*claims, kind=kind) == ""
+
+
+def test_a_figure_has_its_caption_below_and_for_those_who_cannot_see_it() -> None:
+    told = "a &lt; &quot;b&quot; &#92;(x&#92;)"
+
+    assert figure_html("x.png", 'a < "b" \\(x\\)') == (
+        f'<figure><img src="x.png" alt="{told}"><figcaption>{told}</figcaption></figure>'
+    )
 
 
 def test_the_styles_fetch_nothing_and_know_the_night() -> None:

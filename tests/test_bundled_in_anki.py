@@ -11,19 +11,28 @@ from anki.collection import Collection, ImportAnkiPackageOptions, ImportAnkiPack
 from vaeflash.anki import build_package
 from vaeflash.card import Card, Kind
 from vaeflash.course import bundled_root, open_course
+from vaeflash.gallery import read_gallery
 from vaeflash.markdown import formulas
 from vaeflash.standing import standing_of
 
 COURSE = open_course(bundled_root())
 STANDING = standing_of(COURSE)
+GALLERY = read_gallery(COURSE.root)
 CARDS = {card.id: card for _, card in COURSE.cards() if card.id}
+
+
+def build(out: Path) -> None:
+    build_package(
+        *(COURSE.id, COURSE.title, COURSE.decks(), STANDING.current(), COURSE.root, out),
+        gallery=GALLERY,
+    )
 
 
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
     folder = tmp_path_factory.mktemp("anki")
     package = folder / "course.apkg"
-    build_package(COURSE.id, COURSE.title, COURSE.decks(), STANDING.current(), COURSE.root, package)
+    build(package)
     opened = Collection(str(folder / "collection.anki2"))
     log = opened.import_anki_package(
         ImportAnkiPackageRequest(package_path=str(package), options=ImportAnkiPackageOptions())
@@ -52,6 +61,9 @@ def test_a_card_has_its_formulas_and_its_evidence(collection: Collection, identi
             html.escape(tex, quote=False) for text in texts(card) for tex in formulas(text)
         ]
 
+    if shown := GALLERY.of(card):
+        expected.append(f"<figcaption>{html.escape(shown.caption)}</figcaption>")
+
     for side in rendered(collection, identity):
         assert [part for part in expected if part not in side.answer()] == []
 
@@ -60,6 +72,38 @@ def test_a_card_has_its_formulas_and_its_evidence(collection: Collection, identi
 def test_a_front_does_not_give_the_answer_away(collection: Collection, identity: str) -> None:
     for side in rendered(collection, identity):
         assert ('class="claim' in side.question(), "{{" in side.question()) == (False, False)
+
+
+def test_nothing_of_the_media_is_missing_or_unused(collection: Collection) -> None:
+    check = collection.media.check()
+
+    assert (list(check.missing), list(check.unused)) == ([], [])
+
+
+MYTHS = [
+    name
+    for name, card in CARDS.items()
+    if card.kind is not Kind.CLOZE and any(claim.myth for claim in card.claims)
+]
+
+
+def test_the_myths_and_they_alone_are_asked_as_predictions(collection: Collection) -> None:
+    asked = {collection.get_card(n).note()["Id"] for n in collection.find_cards("card:Prediction")}
+
+    assert asked == set(MYTHS)
+
+
+@pytest.mark.parametrize("identity", MYTHS)
+def test_a_prediction_asks_for_each_claim_and_then_gives_the_verdicts(
+    collection: Collection, identity: str
+) -> None:
+    (side,) = [card for card in rendered(collection, identity) if card.ord == 2]
+    claims = [html.escape(claim.text) for claim in CARDS[identity].claims]
+    front, _, behind = side.answer().partition('<hr id="answer">')
+
+    assert [text for text in claims if text not in side.question()] == []
+    assert ("busted</span>" in front, "busted</span>" in behind) == (False, True)
+    assert behind.index('class="claims"') < behind.index('class="answer"')
 
 
 def test_every_card_of_the_course_is_asked(collection: Collection) -> None:
@@ -85,6 +129,6 @@ def test_every_verified_card_can_be_found_by_its_tag(collection: Collection) -> 
 
 def test_the_package_is_small(tmp_path: Path) -> None:
     out = tmp_path / "course.apkg"
-    build_package(COURSE.id, COURSE.title, COURSE.decks(), STANDING.current(), COURSE.root, out)
+    build(out)
 
     assert out.stat().st_size < 1_000_000

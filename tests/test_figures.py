@@ -10,7 +10,7 @@ from matplotlib.image import imread
 
 from vaeflash.demo import Bars, Curves, Figure, Images, Scatter
 from vaeflash.errors import CourseError, DemoError
-from vaeflash.figures import save_png, to_png
+from vaeflash.figures import save_png, to_png, to_small_png
 
 GREY = Images("Grey.", np.linspace(0, 1, 2 * 3 * 4 * 4).reshape(2, 3, 4, 4), rows=("a", "b"))
 FIGURES: list[Figure] = [
@@ -32,6 +32,28 @@ def test_a_figure_has_ink_and_a_width_that_fits(figure: Figure) -> None:
     pixels = imread(io.BytesIO(to_png(figure)))
 
     assert (pixels.shape[1], pixels[..., :3].min() < 0.5) == (704, True)
+
+
+@pytest.mark.parametrize("label", ["a", "transposed, same weights"])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 10), (3, 2), (5, 10)])
+def test_no_label_is_cut_off(label: str, rows: int, columns: int) -> None:
+    grid = Images("", np.ones((rows, columns, 8, 8)), rows=[label] * rows)
+    for draw in (to_png, to_small_png):
+        pixels = imread(io.BytesIO(draw(grid)))[..., :3]
+
+        assert pixels[:, :3].min() > 0.9
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.caption)
+def test_a_small_figure_is_the_same_bytes_each_time_and_as_wide(figure: Figure) -> None:
+    small = to_small_png(figure)
+
+    assert (small == to_small_png(figure), imread(io.BytesIO(small)).shape[1]) == (True, 704)
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.caption)
+def test_a_small_figure_takes_fewer_bytes(figure: Figure) -> None:
+    assert len(to_small_png(figure)) < 0.6 * len(to_png(figure))
 
 
 def test_brightness_keeps_its_order() -> None:

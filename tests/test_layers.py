@@ -30,6 +30,7 @@ LAYERS = [
         "course",
         "runner",
         "figures",
+        "gallery",
         "selection",
         "media",
         "anki",

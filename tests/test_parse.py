@@ -209,6 +209,17 @@ def test_control_characters_and_lone_surrogates_are_replaced():
     assert [problem.where for problem in reading.repairs] == ["<text>:7"]
 
 
+def test_a_figure_is_named_in_a_line_of_its_own():
+    assert read_deck(basic("a") + ":demo d\n:figure loss\n").deck.cards[0].figure == "loss"
+
+
+@pytest.mark.parametrize("lines", [":figure a\n:figure b\n", ":figure a b\n", ":figure a, b\n"])
+def test_a_card_shows_one_figure(lines):
+    (error,) = read_deck(basic("a") + ":demo d\n" + lines).errors
+
+    assert error.what == "a card shows one figure."
+
+
 @pytest.mark.parametrize("character", ["\x85", "\u2028", "\xa0"])
 def test_only_line_ends_end_a_line(character):
     answer = f"a{character}x??{character}b{character}"

@@ -22,6 +22,7 @@ TOKENS = (
     *(":demo d", ":demo", ":demo d e", ":claim x < 1", ":claim", ":myth x < 1", ":control a=1"),
     *(":control", ":source a, b", ":source A b, c", ":source ,", ":tags x, y", ":tags"),
     *(":reversed", ":cloze", ":reversed z", ":foo bar", "{{c1::x}}"),
+    *(":figure f", ":figure", ":figure f g"),
     *("text", "  indented", "\ttab", "trail  ", "", "", " "),
     *("√ó", "‚Äô", "ùúá", "â‰ˆ", "√\x00ó", "Ã\xa0", "√π", "\ufeff", "ï»¿", "\ud800", "\u2028"),
     *("title: x", "tags: [a, b]", "tags: a,b", "description: |", "  foo: [", "\x0c", "\x85"),
@@ -84,6 +85,7 @@ def generated_cards(draw: st.DrawFn) -> Card:
         context=draw(st.just("") | BODY),
         claims=tuple(claims),
         demos=tuple(name for name in demos if name not in used),
+        figure=draw(st.just("") | NAME),
         sources=tuple(draw(SOURCES)),
         tags=tuple(draw(st.lists(WORD, max_size=2, unique=True))),
     )

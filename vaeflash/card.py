@@ -14,6 +14,10 @@ Value: TypeAlias = "int | float | bool | str | tuple[int, ...]"
 """What a demo may measure, and what a parameter of a claim may be set to."""
 
 
+NO_FIGURE = "none"
+"""What `:figure` says on a card that wants none."""
+
+
 class Kind(StrEnum):
     """How a card asks."""
 
@@ -94,6 +98,7 @@ class Card:
         context: What the reader sees above the question.
         claims: In the order written; a claim names its own demo.
         demos: Demos linked by a `:demo` line that no claim follows.
+        figure: Which figure of its demos it shows; empty for the first one, `NO_FIGURE` for none.
         sources: Rows of the ledger of statements, or citations.
     """
 
@@ -105,6 +110,7 @@ class Card:
     context: str = ""
     claims: tuple[Claim, ...] = ()
     demos: tuple[str, ...] = ()
+    figure: str = ""
     sources: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     line: int = field(default=0, compare=False)

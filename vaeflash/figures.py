@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 Pixels: TypeAlias = npt.NDArray[np.float64]
 
 WIDTH = 6.4
-"""Inches; with DPI this is the width that fits a card and a README."""
-DPI = 110
+"""Inches on a desk; on a phone, where the same letters must be read at half the size, `NARROW`."""
+NARROW = 4.4
+PIXELS = 704
+"""The width that fits a card and a README."""
+SMALL = 40_000
+"""Bytes that a course spends on one picture at most, if fewer colours can bring it there."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555", "#b8a400")
 """Okabe and Ito's palette, readable with colour-blind eyes, then two more."""
 
@@ -35,23 +39,54 @@ def save_png(figure: Figure, path: Path) -> None:
     write_atomically(path, to_png(figure, path.stem))
 
 
-def to_png(figure: Figure, name: str = "figure") -> bytes:
-    """A figure as PNG bytes, the same for the same data and libraries.
+def to_small_png(figure: Figure, name: str = "figure") -> bytes:
+    """A figure as a PNG with few colours and without its caption, to be shipped with a course.
+
+    The fewest colours are 16; a figure that is still larger than `SMALL` stays so.
 
     Raises:
         DemoError: The figure's data do not fit its kind; `name` says which.
+    """
+    from PIL import Image
+
+    with Image.open(io.BytesIO(to_png(figure, name, captioned=False, width=NARROW))) as drawn:
+        picture = drawn.convert("RGB")
+    for colours in (64, 32, 16):
+        out = io.BytesIO()
+        few = picture.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        few.save(out, "PNG", optimize=True)
+        if out.tell() <= SMALL:
+            break
+    return out.getvalue()
+
+
+def to_png(
+    figure: Figure, name: str = "figure", *, captioned: bool = True, width: float = WIDTH
+) -> bytes:
+    """A figure as PNG bytes, the same for the same data and libraries.
+
+    Args:
+        figure: What to draw.
+        name: What messages call it.
+        captioned: Whether the caption is drawn above; a page sets it in its own type.
+        width: Inches over which the pixels are spread: the fewer, the larger the letters.
+
+    Raises:
+        DemoError: The figure's data do not fit its kind.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
     try:
-        canvas = Canvas(figsize=(WIDTH, _height(figure)), dpi=DPI, layout="constrained")
+        size = (width, _height(figure, width, captioned=captioned))
+        canvas = Canvas(figsize=size, dpi=PIXELS / width, layout="constrained")
         FigureCanvasAgg(canvas)
         if isinstance(figure, Images):
             _images(figure, canvas)
         else:
             _chart(figure, canvas.subplots())
-        canvas.suptitle(figure.caption, fontsize=9, wrap=True)
+        if captioned:
+            canvas.suptitle(figure.caption, fontsize=9, wrap=True)
         out = io.BytesIO()
         # No software version in the file: the same figure gives the same bytes.
         canvas.savefig(out, format="png", metadata={"Software": None})
@@ -82,16 +117,24 @@ def as_array(data: Any) -> Pixels:
     return np.asarray(data, dtype=np.float64)
 
 
-def _height(figure: Figure) -> float:
+def _height(figure: Figure, width: float, *, captioned: bool) -> float:
+    """Inches that hold the figure without gaps."""
+    caption = 0.4 if captioned else 0.0
     if not isinstance(figure, Images):
-        return 0.62 * WIDTH
+        return 0.56 * width + caption
     rows, columns, high, wide = picture(figure).shape[:4]
-    return float(min(12.0, 0.55 + WIDTH * rows * high / max(1, columns * wide)))
+    labels = 0.1 + 0.065 * max(map(len, figure.rows), default=0)
+    titles = 0.15 + 0.15 * bool(figure.columns)
+    grid = (width - labels) * rows * high / max(1, columns * wide)
+    return float(min(12.0, caption + titles + grid))
 
 
 def _images(figure: Images, canvas: Any) -> None:
     pixels = picture(figure)
     rows, columns = pixels.shape[:2]
+    # Close together, with room on the left: the layout forgets that square cells push labels out.
+    rect = (0.03, 0, 0.97, 1) if figure.rows else (0, 0, 1, 1)
+    canvas.get_layout_engine().set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0, rect=rect)
     grid = canvas.subplots(rows, columns, squeeze=False, gridspec_kw={"wspace": 0, "hspace": 0})
     for row in range(rows):
         for column in range(columns):

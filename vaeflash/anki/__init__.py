@@ -3,6 +3,16 @@
 `build_package` reads cards, evidence and pictures; it runs no demo and needs no torch.
 """
 
+from vaeflash.anki.choice import choose_cards
+from vaeflash.anki.memory import Changes, ExportMemory
 from vaeflash.anki.package import ExportReport, build_package
+from vaeflash.anki.rendered import Rendered
 
-__all__ = ["ExportReport", "build_package"]
+__all__ = [
+    "Changes",
+    "ExportMemory",
+    "ExportReport",
+    "Rendered",
+    "build_package",
+    "choose_cards",
+]

@@ -10,7 +10,7 @@ from vaeflash.ledger import ControlEntry, Entry
 
 _MEANINGS: Final = {
     Status.VERIFIED: "holds, and could have failed",
-    Status.BUSTED: "a myth: refuted, and could have held",
+    Status.BUSTED: "refuted, and could have held",
     Status.VACUOUS: "came out as stated, but nothing shows that it could have failed",
     Status.WRONG: "the experiment says the opposite",
     Status.OPEN: "the runs did not decide it",
@@ -28,7 +28,7 @@ def claim_html(claim: Claim, status: Status, entry: Entry | None) -> str:
         status: What it is worth today; may differ from the entry's own.
         entry: The evidence, if there is any.
     """
-    myth = "<p>A sentence that should come out refuted:</p>\n" if claim.myth else ""
+    myth = "<p>A myth, which should come out refuted:</p>\n" if claim.myth else ""
     lines = [
         f'<p><span class="status"><span class="sign">{status.sign}</span> {status}</span>: '
         f"{_MEANINGS[status]}</p>",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 import genanki
 
 from vaeflash.anki.evidence import claim_html
+from vaeflash.anki.memory import content_hash
 from vaeflash.anki.notetypes import FIELDS, card_type, cloze_type
+from vaeflash.anki.rendered import Rendered
 from vaeflash.card import Card, Claim, Deck, Kind, Status
 from vaeflash.errors import CardError, Problem
 from vaeflash.html import Media, cloze_numbers, cloze_to_html, escape, inline_to_html, to_html
@@ -34,7 +37,25 @@ _URGENCY: Final = (
 
 
 class Note(genanki.Note):  # type: ignore[misc]  # genanki is untyped
-    """A note whose fields are escaped already and whose clozes are counted as Anki counts them."""
+    """A note with a stamp of its own, fields escaped already, and clozes counted as Anki does.
+
+    Attributes:
+        card_id: The card's id.
+        stamp: Seconds since 1970: Anki updates the note only from a later one than it has.
+    """
+
+    card_id: str = ""
+    stamp: int = 0
+
+    def write_to_db(
+        self,
+        cursor: sqlite3.Cursor,
+        timestamp: float,  # noqa: ARG002  # the library passes the collection's
+        deck_id: int,
+        id_gen: Iterator[int],
+    ) -> None:
+        """Into the collection's tables, with its cards."""
+        super().write_to_db(cursor, self.stamp, deck_id, id_gen)
 
     def _check_invalid_html_tags_in_fields(self) -> None:
         """Nothing: genanki warns of correct fields and misses broken ones."""
@@ -53,6 +74,8 @@ def make_note(
     media: Media,
     position: int,
     status_of: StatusOf | None = None,
+    figure: str = "",
+    texts: Rendered | None = None,
 ) -> Note:
     """The note of a card.
 
@@ -64,37 +87,58 @@ def make_note(
         media: Names the images.
         position: Among the new cards of the course, from 1.
         status_of: What each claim is worth; by default what the ledger says.
+        figure: A picture of its demo, as HTML.
+        texts: Renders texts; may remember some.
 
     Raises:
         CardError: A cloze card has no cloze, or one that does not end.
     """
+    texts = texts or Rendered()
     statuses = {
         claim: status_of(card, claim) if status_of else _status(card, claim, ledger)
         for claim in card.claims
     }
     fields = dict.fromkeys(FIELDS, "") | {
         "Id": escape(card.id or ""),
-        "Title": inline_to_html(card.title, media),
-        "Context": to_html(card.context, media),
-        "Question": to_html(card.question, media),
-        "Answer": to_html(card.answer, media),
+        "Title": texts.html(inline_to_html, card.title, media),
+        "Context": texts.html(to_html, card.context, media),
+        "Question": texts.html(
+            cloze_to_html if card.kind is Kind.CLOZE else to_html, card.question, media
+        ),
+        "Answer": texts.html(to_html, card.answer, media),
         "Claims": "\n".join(
             claim_html(claim, status, ledger.get(card.id, claim.text, myth=claim.myth))
             for claim, status in statuses.items()
         ),
         "Demo": "\n".join(f"<p><code>vaeflash demo {escape(d)}</code></p>" for d in card.all_demos),
         "Sources": _list(card.sources),
+        "Figure": figure,
+        "Prediction": _prediction(card),
         "Reversed": "yes" if card.kind is Kind.REVERSED else "",
     }
     if card.kind is Kind.CLOZE:
-        fields["Question"] = cloze_to_html(card.question, media)
         _check_cloze(fields["Question"], place(deck, card))
-    return Note(
+    note = Note(
         model=cloze_type() if card.kind is Kind.CLOZE else card_type(),
         fields=[fields[name] for name in FIELDS],
         guid=note_guid(course_id, card.id or ""),
         tags=_tags(deck, card, set(statuses.values())),
         due=position,
+    )
+    note.card_id = card.id or ""
+    return note
+
+
+def figure_html(name: str, caption: str) -> str:
+    """A picture with its caption, which is also what is read out where it cannot be seen.
+
+    Args:
+        name: As the package calls the picture.
+        caption: Plain text.
+    """
+    told = escape(caption)
+    return (
+        f'<figure><img src="{escape(name)}" alt="{told}"><figcaption>{told}</figcaption></figure>'
     )
 
 
@@ -113,6 +157,19 @@ def place(deck: Deck, card: Card) -> str:
 def _status(card: Card, claim: Claim, ledger: Ledger) -> Status:
     entry = ledger.get(card.id, claim.text, myth=claim.myth)
     return entry.status if entry else Status.NOT_RUN
+
+
+def _prediction(card: Card) -> str:
+    """What an experiment is to judge, where one of it is a myth; empty on other cards.
+
+    The card's other claims stand among it, and the order says nothing: else every answer would be
+    "refuted". A cloze card has no template for it.
+    """
+    if card.kind is Kind.CLOZE or not any(claim.myth for claim in card.claims):
+        return ""
+    # Each text once: a claim may be stated and, as a myth of another source, stated again.
+    texts = sorted({claim.text for claim in card.claims}, key=lambda text: content_hash([text]))
+    return "\n".join(f'<pre class="code"><code>{escape(text)}</code></pre>' for text in texts)
 
 
 def _list(sources: tuple[str, ...]) -> str:

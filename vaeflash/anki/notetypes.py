@@ -31,8 +31,8 @@ FIELDS: Final = (
     "Extra3",
     "Extra4",
 )
-"""`Reversed` and `Prediction` make a card of their own when filled; `Figure`, `Widget` and the
-extras are empty in this release."""
+"""`Reversed` and `Prediction` make a card of their own when filled; `Widget` and the extras are
+empty in this release."""
 
 CARD_NAME: Final = "vaeflash card"
 CLOZE_NAME: Final = "vaeflash cloze"
@@ -64,7 +64,7 @@ def _note_type(number: int, name: str, templates: tuple[str, ...], kind: int) ->
             {
                 "name": template,
                 "qfmt": _read(f"{template.lower()}_front.html"),
-                "afmt": _read(f"{template.lower()}_back.html") + _read("evidence.html"),
+                "afmt": _read(f"{template.lower()}_back.html") + _read("below.html"),
             }
             for template in templates
         ],

@@ -6,22 +6,28 @@ import hashlib
 import io
 import itertools
 import json
+import shutil
 import sqlite3
+import tempfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import genanki
 
-from vaeflash.anki.notes import Note, StatusOf, make_note, place
-from vaeflash.card import Card, Deck
-from vaeflash.errors import CardError, Problem
+from vaeflash.anki.memory import Changes, ExportMemory, Remembered, content_hash
+from vaeflash.anki.notes import Note, StatusOf, figure_html, make_note, place
+from vaeflash.anki.notetypes import CARD_NAME, CLOZE_NAME, card_type, cloze_type
+from vaeflash.anki.rendered import Rendered
+from vaeflash.card import NO_FIGURE, Card, Deck
+from vaeflash.errors import CardError, CourseError, Problem
 from vaeflash.files import write_atomically
-from vaeflash.html import Media, inline_to_html
+from vaeflash.gallery import Gallery
+from vaeflash.html import inline_to_html
 from vaeflash.ledger import Ledger
 from vaeflash.media import MediaFiles
 
@@ -31,10 +37,12 @@ class ExportReport:
     """What a package holds.
 
     Attributes:
-        notes: One for each card of the course.
-        cards: What Anki asks: a reversed card counts twice, a cloze card once for each number.
+        notes: One for each card that was chosen.
+        cards: What Anki asks: a reversed card or a myth counts twice, a cloze card once for each
+            number.
         decks: Decks with at least one note.
         media: Pictures.
+        changes: What is different from the last export.
         warnings: What the user may want to know before importing.
     """
 
@@ -42,6 +50,7 @@ class ExportReport:
     cards: int
     decks: int
     media: int
+    changes: Changes
     warnings: tuple[Problem, ...] = ()
 
 
@@ -54,6 +63,11 @@ def build_package(
     out: Path,
     *,
     status_of: StatusOf | None = None,
+    gallery: Gallery | None = None,
+    chosen: Container[str | None] | None = None,
+    memory: ExportMemory | None = None,
+    texts: Rendered | None = None,
+    restamp: bool = False,
     now: float | None = None,
 ) -> ExportReport:
     """Write the Anki package of a course.
@@ -61,81 +75,175 @@ def build_package(
     Args:
         course_id: Part of every note's and deck's identity.
         course_title: The deck in Anki under which all others are.
-        decks: In the order in which new cards should come.
+        decks: All of them, in the order in which new cards should come.
         ledger: The evidence; a claim that is not in it is shown as not run.
         media_root: The course's folder; deck paths and images are inside it.
         out: The `.apkg` to write; it is replaced as a whole.
         status_of: What each claim is worth; by default what the ledger says.
-        now: Seconds since 1970, stamped on notes: Anki updates a note only from a later stamp.
+        gallery: The figures to show; none by default.
+        chosen: Ids of the cards to export; all by default. Each is what it is in the whole course.
+        memory: What earlier exports held; brought up to date once the package is written. Equal
+            content gives an equal package then. Without one every note is stamped with `now`.
+        texts: Remembers rendered texts, so that a second export takes a fraction of the time.
+        restamp: Stamp also what did not change, so that it wins over an export from elsewhere.
+        now: Seconds since 1970.
 
     Raises:
         CardError: Cards cannot be exported as they are; every reason is reported.
         CourseError: `out` cannot be written.
     """
-    stamp = time.time() if now is None else now
+    memory = memory or ExportMemory()
+    texts = texts or Rendered()
     media = MediaFiles(media_root)
-    notes = _notes(course_id, decks, ledger, media, status_of)
+    build = _Build(course_id, ledger, media, status_of, gallery or Gallery(), texts)
+    complete = False
+    try:
+        notes = build.notes(decks, chosen)
+        complete = chosen is None
+    finally:
+        texts.save(whole=complete)
     anki_decks = [genanki.Deck(_deck_id(course_id, ""), course_title)]
     for deck, own in zip(decks, notes, strict=True):
-        anki_deck = genanki.Deck(
-            _deck_id(course_id, deck.title),
-            f"{course_title}::{deck.title}",
-            inline_to_html(deck.description),
-        )
-        anki_deck.notes = own
-        anki_decks.append(anki_deck)
-    write_atomically(out, _zipped(_collection(anki_decks, stamp), media.contents))
+        if own or chosen is None:
+            anki_deck = genanki.Deck(
+                _deck_id(course_id, deck.title),
+                f"{course_title}::{deck.title}",
+                inline_to_html(deck.description),
+            )
+            anki_deck.notes = own
+            anki_decks.append(anki_deck)
+    ids = [card.id for deck in decks for card in deck.cards if card.id]
+    second = int(time.time() if now is None else now)
+    changes = _stamp(anki_decks, memory, ids, second, restamp=restamp)
+    write_atomically(out, _package(anki_decks, memory, media.contents))
     return ExportReport(
         notes=sum(map(len, notes)),
         cards=sum(len(note.cards) for own in notes for note in own),
-        decks=len({deck.title for deck in decks if deck.cards}),
+        decks=len({deck.title for deck, own in zip(decks, notes, strict=True) if own}),
         media=len(media.contents),
-        warnings=tuple(_warnings(decks, ledger)) if status_of is None else (),
+        changes=changes,
+        warnings=(
+            *(_unknown_claims(decks, ledger, chosen) if status_of is None else ()),
+            *build.warnings,
+            *_retyped(changes),
+            *_saved(memory),
+        ),
     )
 
 
-def _notes(
-    course_id: str,
-    decks: Sequence[Deck],
-    ledger: Ledger,
-    media: MediaFiles,
-    status_of: StatusOf | None,
-) -> list[list[Note]]:
-    """The notes of each deck.
+class _Build:
+    """Notes in the making, and what is wrong with their cards."""
 
-    Raises:
-        CardError: With everything that is wrong with any card.
-    """
-    problems = list(_identity_problems(decks))
-    positions = itertools.count(1)
-    notes = []
-    for deck in decks:
-        own = []
-        for card in deck.cards:
-            name = _namer(media, deck, card, problems)
-            try:
-                note = make_note(course_id, deck, card, ledger, name, next(positions), status_of)
-            except CardError as error:
-                problems += error.problems
-            else:
-                own.append(note)
-        notes.append(own)
-    if problems:
-        raise CardError(*dict.fromkeys(problems))
-    return notes
+    def __init__(
+        self,
+        course_id: str,
+        ledger: Ledger,
+        media: MediaFiles,
+        status_of: StatusOf | None,
+        gallery: Gallery,
+        texts: Rendered,
+    ) -> None:
+        self.warnings: list[Problem] = []
+        self._course_id = course_id
+        self._ledger = ledger
+        self._media = media
+        self._status_of = status_of
+        self._gallery = gallery
+        self._texts = texts
+        self._problems: list[Problem] = []
 
+    def notes(
+        self, decks: Sequence[Deck], chosen: Container[str | None] | None
+    ) -> list[list[Note]]:
+        """The notes of each deck; places are counted through the whole course.
 
-def _namer(media: MediaFiles, deck: Deck, card: Card, problems: list[Problem]) -> Media:
-    """Takes the images of a card along; what is wrong with them joins the other problems."""
+        Raises:
+            CardError: With everything that is wrong with any card.
+        """
+        self._problems += _identity_problems(decks)
+        positions = itertools.count(1)
+        notes = [
+            [
+                note
+                for card, position in zip(deck.cards, positions, strict=False)
+                if chosen is None or card.id in chosen
+                if (note := self._note(deck, card, position))
+            ]
+            for deck in decks
+        ]
+        if self._problems:
+            raise CardError(*dict.fromkeys(self._problems))
+        return notes
 
-    def name(source: str) -> str:
+    def _note(self, deck: Deck, card: Card, position: int) -> Note | None:
         try:
-            return media.add(source, deck.path, place(deck, card))
+            return make_note(
+                self._course_id,
+                deck,
+                card,
+                self._ledger,
+                lambda source: self._named(source, deck, card),
+                position,
+                self._status_of,
+                self._figure(deck, card),
+                self._texts,
+            )
         except CardError as error:
-            problems.extend(error.problems)
+            self._problems += error.problems
+            return None
+
+    def _named(self, source: str, deck: Deck, card: Card) -> str:
+        """Takes an image of a card along; what is wrong with it joins the other problems."""
+        try:
+            return self._media.add(source, deck.path, place(deck, card))
+        except CardError as error:
+            self._problems += error.problems
             return source
 
-    return name
+    def _figure(self, deck: Deck, card: Card) -> str:
+        picture = self._gallery.of(card)
+        if picture is None:
+            if card.figure not in ("", NO_FIGURE):
+                self.warnings.append(self._unknown_figure(deck, card))
+            return ""
+        name = self._media.add(picture.path, "", place(deck, card))
+        return figure_html(name, picture.caption)
+
+    def _unknown_figure(self, deck: Deck, card: Card) -> Problem:
+        pictures = [p for demo in card.all_demos for p in self._gallery.pictures.get(demo, ())]
+        known = ", ".join(picture.name for picture in pictures) or "none"
+        return Problem(
+            place(deck, card),
+            f"no figure '{card.figure}' of its demos was drawn.",
+            f"Drawn: {known}. `vaeflash figures {' '.join(card.all_demos)}` draws them.",
+        )
+
+
+def _stamp(
+    decks: Sequence[genanki.Deck],
+    memory: ExportMemory,
+    ids: Sequence[str],
+    now: int,
+    *,
+    restamp: bool,
+) -> Changes:
+    """Give every note its stamp, and say what is different from the last export."""
+    described = {
+        note.card_id: Remembered(
+            content_hash([*note.fields, *note.tags]), 0, deck.name, note.model.name
+        )
+        for deck in decks
+        for note in deck.notes
+    }
+    types = {
+        kind.name: Remembered(content_hash([kind.css, *map(json.dumps, kind.templates)]), 0)
+        for kind in (card_type(), cloze_type())
+    }
+    changes = memory.update(described, types, ids, now, restamp=restamp)
+    for deck in decks:
+        for note in deck.notes:
+            note.stamp = memory.stamp(note.card_id)
+    return changes
 
 
 def _identity_problems(decks: Sequence[Deck]) -> Iterator[Problem]:
@@ -156,11 +264,14 @@ def _identity_problems(decks: Sequence[Deck]) -> Iterator[Problem]:
                 )
 
 
-def _warnings(decks: Sequence[Deck], ledger: Ledger) -> Iterator[Problem]:
+def _unknown_claims(
+    decks: Sequence[Deck], ledger: Ledger, chosen: Container[str | None] | None
+) -> Iterator[Problem]:
     unknown = [
         card.id
         for deck in decks
         for card in deck.cards
+        if chosen is None or card.id in chosen
         for claim in card.claims
         if ledger.get(card.id, claim.text, myth=claim.myth) is None
     ]
@@ -172,29 +283,74 @@ def _warnings(decks: Sequence[Deck], ledger: Ledger) -> Iterator[Problem]:
         )
 
 
+def _retyped(changes: Changes) -> Iterator[Problem]:
+    for name in changes.retyped:
+        yield Problem(
+            f"card '{name}'",
+            "it became a cloze card or ceased to be one; Anki skips such a change of a note.",
+            "Give it a new id, or delete its note in Anki before importing: "
+            f"tag:vaeflash::card::{name}",
+        )
+
+
+def _saved(memory: ExportMemory) -> Iterator[Problem]:
+    """Keep the memory; that it cannot be kept is no reason to have no package."""
+    try:
+        memory.save()
+    except CourseError as error:
+        for problem in error.problems:
+            yield Problem(
+                problem.where,
+                f"what was exported is not remembered: {problem.what}",
+                "The next export will count every card as new; reviews are safe all the same.",
+            )
+
+
 def _deck_id(course_id: str, title: str) -> int:
     """The identity of a deck in Anki, in the range of the milliseconds that Anki itself uses."""
     identity = json.dumps(["vaeflash", course_id, title]).encode()
     return 10**12 + int.from_bytes(hashlib.sha256(identity).digest()[:5], "big")
 
 
-def _collection(decks: Sequence[genanki.Deck], stamp: float) -> bytes:
-    """The SQLite file that Anki reads."""
-    ids = itertools.count(int(stamp * 1000))
-    with closing(sqlite3.connect(":memory:")) as database:
-        genanki.Package(list(decks)).write_to_db(database.cursor(), stamp, ids)
-        database.commit()
-        return database.serialize()
-
-
-def _zipped(collection: bytes, media: Mapping[str, bytes]) -> bytes:
+def _package(
+    decks: Sequence[genanki.Deck], memory: ExportMemory, media: Mapping[str, bytes]
+) -> bytes:
     """The package: the collection, the pictures under numbers, and which number is which name."""
     names = json.dumps({str(number): name for number, name in enumerate(media)})
-    parts: list[tuple[str, bytes]] = [("collection.anki2", collection), ("media", names.encode())]
-    parts += [(str(number), content) for number, content in enumerate(media.values())]
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in parts:
-            # Without a time of its own, so that equal cards and an equal stamp give equal bytes.
-            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    # A file, since the collection of a large course is tens of megabytes, and deflates well.
+    with tempfile.TemporaryDirectory(prefix="vaeflash-") as folder:
+        collection = Path(folder) / "collection.anki2"
+        _write_collection(collection, decks, memory)
+        with zipfile.ZipFile(buffer, "w") as archive:
+            with collection.open("rb") as source, archive.open(_member(collection.name), "w") as to:
+                shutil.copyfileobj(source, to, 1 << 20)
+            archive.writestr(_member("media"), names)
+            for number, content in enumerate(media.values()):
+                archive.writestr(_member(str(number)), content)
     return buffer.getvalue()
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    """A deflated part, without a time of its own, so that equal cards give equal bytes."""
+    member = zipfile.ZipInfo(name)
+    member.compress_type = zipfile.ZIP_DEFLATED
+    return member
+
+
+def _write_collection(path: Path, decks: Sequence[genanki.Deck], memory: ExportMemory) -> None:
+    """The SQLite file that Anki reads."""
+    stamps = [note.stamp for deck in decks for note in deck.notes]
+    ids = itertools.count(1000 * max(stamps, default=0))
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("pragma journal_mode = off")
+        database.execute("pragma synchronous = off")
+        genanki.Package(list(decks)).write_to_db(database.cursor(), 0, ids)
+        ((models,),) = database.execute("select models from col")
+        kinds = json.loads(models)
+        for kind in kinds.values():
+            # Anki has a newer note type replace the user's own styling, so this one is kept back.
+            if kind["name"] in (CARD_NAME, CLOZE_NAME):
+                kind["mod"] = memory.type_stamp(kind["name"])
+        database.execute("update col set models = ?", (json.dumps(kinds),))
+        database.commit()

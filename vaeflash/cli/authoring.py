@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -11,8 +14,12 @@ from vaeflash.cli.screen import Screen, problem_text
 from vaeflash.course import Course
 from vaeflash.errors import CardError, CourseError, Problem
 from vaeflash.files import read_text, write_atomically
+from vaeflash.gallery import Gallery, read_gallery
 from vaeflash.parse import parse_deck, read_deck, stamp_ids, with_ids, write_deck
 from vaeflash.standing import standing_of
+
+if TYPE_CHECKING:
+    from vaeflash.anki import Changes
 
 
 def stamp(course: Course, decks: list[Path], screen: Screen) -> None:
@@ -68,17 +75,43 @@ def import_deck(course: Course, file: Path, output: Path, screen: Screen, *, for
     )
 
 
-def export(course: Course, output: Path | None, screen: Screen, *, as_json: bool) -> None:
-    """Write the Anki package, from cards and ledger alone."""
-    from vaeflash.anki import build_package
+def export(
+    course: Course,
+    output: Path | None,
+    screen: Screen,
+    *,
+    decks: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    restamp: bool = False,
+    as_json: bool,
+) -> None:
+    """Write the Anki package, from cards, ledger and drawn figures alone.
+
+    Raises:
+        VaeflashError: Cards cannot be exported as they are, or no deck or tag is called so.
+    """
+    from vaeflash.anki import ExportMemory, Rendered, build_package, choose_cards
 
     out = output or Path(f"{course.id}.apkg")
-    decks = course.decks()
+    everything = course.decks()
+    gallery = read_gallery(course.root)
     report = build_package(
-        course.id, course.title, decks, standing_of(course).current(), course.root, out
+        course.id,
+        course.title,
+        everything,
+        standing_of(course).current(),
+        course.root,
+        out,
+        gallery=gallery,
+        chosen=choose_cards(everything, decks, tags) if decks or tags else None,
+        memory=ExportMemory.of(course.id),
+        texts=Rendered.of(course.id),
+        restamp=restamp,
     )
+    warnings = [*report.warnings, *_outdated(course, gallery)]
     if as_json:
-        screen.json("export-anki", {"path": str(out)} | asdict(report))
+        shown = asdict(report) | {"warnings": [asdict(warning) for warning in warnings]}
+        screen.json("export-anki", {"path": str(out)} | shown)
         return
     screen.print(
         Text.assemble(
@@ -87,6 +120,73 @@ def export(course: Course, output: Path | None, screen: Screen, *, as_json: bool
         ),
         soft_wrap=True,
     )
-    for warning in report.warnings:
+    _tell(report.changes, screen)
+    for warning in warnings:
         screen.print(problem_text(warning, "note", "yellow"), soft_wrap=True)
     screen.note("Import it in Anki: File, Import. A later export updates the same notes.")
+
+
+def _outdated(course: Course, gallery: Gallery) -> Iterator[Problem]:
+    """Figures that another version of their demo drew."""
+    for demo, code in gallery.codes.items():
+        if demo in course.demo_paths and course.demo(demo).fingerprint != code:
+            yield Problem(
+                f"figures/{demo}",
+                "the demo has changed since these were drawn.",
+                f"`vaeflash figures {demo}` draws them again.",
+            )
+
+
+def _tell(changes: Changes, screen: Screen) -> None:
+    """What the learner will find changed, and what Anki does not do by itself."""
+    if changes.first:
+        screen.note("The first export from this machine: nothing to compare it with.")
+        return
+    for label, style, cards in (
+        ("new", "green", changes.new),
+        ("back again", "green", changes.returned),
+        ("changed", "cyan", changes.changed),
+        ("gone", "yellow", changes.gone),
+    ):
+        if cards:
+            screen.print(
+                Text.assemble((f"{len(cards)} {label}: ", style), _some(cards)), soft_wrap=True
+            )
+    if changes.gone:
+        screen.note("  Anki keeps them. To find them there, search:")
+        screen.plain(f"  {_search(changes.gone)}")
+    for rename in changes.renamed:
+        screen.print(
+            Text.assemble(("renamed: ", "yellow"), f"'{rename.old}' is now '{rename.new}'."),
+            soft_wrap=True,
+        )
+        screen.note("  Anki leaves cards where they are. To find them there and change their deck:")
+        screen.plain(f'  "deck:{_quoted(rename.old)}"')
+        screen.note("  Or rename the deck in Anki before you import, to:")
+        screen.plain(f"  {rename.new}")
+    for move in changes.moved:
+        screen.print(
+            Text.assemble(("moved: ", "yellow"), f"{move.card}, '{move.old}' to '{move.new}'."),
+            soft_wrap=True,
+        )
+    if changes.moved:
+        screen.note("  Anki leaves cards where they are. To find them there and change their deck:")
+        screen.plain(f"  {_search([move.card for move in changes.moved])}")
+    if not any(getattr(changes, kind.name) for kind in fields(changes)):
+        screen.note("Nothing has changed since the last export.")
+
+
+def _search(cards: Sequence[str]) -> str:
+    """What finds these cards in Anki's browser."""
+    return " or ".join(f"tag:vaeflash::card::{card}" for card in cards)
+
+
+def _quoted(title: str) -> str:
+    """A deck's name as Anki's search takes it between quotes."""
+    return re.sub(r'([\\"*_])', r"\\\1", title)
+
+
+def _some(cards: Sequence[str], limit: int = 10) -> str:
+    """The first of many."""
+    more = f" and {len(cards) - limit} more" if len(cards) > limit else ""
+    return ", ".join(cards[:limit]) + more + "."

@@ -43,6 +43,7 @@ def make_card(card: Sections, notes: Notes) -> Card | None:
         context=text_of(card.context),
         claims=tuple(words.claims),
         demos=tuple(words.demos),
+        figure=words.figure,
         sources=tuple(words.sources),
         tags=tuple(words.tags),
         line=card.heading.number,

@@ -16,7 +16,7 @@ from vaeflash.parse.notes import Notes
 
 OPENER, CLOSER = "??x", "x??"
 FLAGS = ("reversed", "cloze")
-WORDS = ("demo", "claim", "myth", "control", "source", "tags", *FLAGS)
+WORDS = ("demo", "claim", "myth", "control", "figure", "source", "tags", *FLAGS)
 """The words of the lines below an answer."""
 
 

@@ -15,6 +15,7 @@ _NEEDS = {
     "claim": "Write a comparison of metrics, e.g. `:claim kl_error < 1e-4`.",
     "myth": "Write a comparison that should come out refuted, e.g. `:myth kl_error < 1e-4`.",
     "control": "Write parameters that break the claim, e.g. `:control form=swapped`.",
+    "figure": "Name a figure of the card's demo, e.g. `:figure loss`, or `none`.",
     "source": "Name rows of the ledger of statements, or one citation a line.",
     "tags": "Write tags with commas between them, e.g. `:tags vae, loss`.",
 }
@@ -27,6 +28,7 @@ class Words:
     kind: Kind = Kind.BASIC
     claims: list[Claim] = field(default_factory=list)
     demos: list[str] = field(default_factory=list)
+    figure: str = ""
     sources: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
 
@@ -58,6 +60,8 @@ def read_words(lines: Iterable[Line], notes: Notes) -> Words:
                 )
             case "control" if target is not None and line.value:
                 words.claims[target] = _with_control(words.claims[target], line, notes)
+            case "figure":
+                _read_figure(words, line, notes)
             case "source":
                 words.sources += _split_sources(line.value)
             case "tags":
@@ -109,6 +113,13 @@ def _read_demo(words: Words, line: Line, notes: Notes) -> str:
     if line.value:
         words.demos.append(line.value)
     return line.value
+
+
+def _read_figure(words: Words, line: Line, notes: Notes) -> None:
+    if words.figure or re.search(r"[ \t,]", line.value):
+        notes.error(line.number, "a card shows one figure.", "Name one, in one ':figure' line.")
+        return
+    words.figure = line.value
 
 
 def _read_claim(words: Words, line: Line, demo: str | None, notes: Notes) -> int | None:

@@ -79,6 +79,8 @@ def _words(card: Card) -> Iterator[tuple[str, str]]:
             yield "control", control.text
     for name in card.demos:
         yield "demo", name
+    if card.figure:
+        yield "figure", card.figure
     for citation, group in groupby(card.sources, key=is_citation):
         for value in group if citation else [", ".join(group)]:
             yield "source", value

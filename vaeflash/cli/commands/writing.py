@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from vaeflash.cli.app import Json, app, complete_decks, complete_demos
+from vaeflash.cli.app import Json, Trust, app, complete_decks, complete_demos
 
 
 @app.command("id")
@@ -116,20 +116,70 @@ def new_demo(
     create.demo(ctx.obj.course, name, card, ctx.obj.out)
 
 
+@app.command()
+def figures(
+    ctx: typer.Context,
+    demos: Annotated[
+        list[str] | None,
+        typer.Argument(help="Demos; all by default.", autocompletion=complete_demos),
+    ] = None,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Draw the pictures that the cards show.
+
+    Each demo runs once, on seed 0; its figures go to figures/ of the course.
+
+    Example: vaeflash figures kl-divergence
+    """
+    from vaeflash.cli import draw
+
+    draw.draw_figures(ctx.obj, demos or [], trusted=trust, as_json=json)
+
+
 @app.command("export-anki")
 def export_anki(
     ctx: typer.Context,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Default: the course's id, .apkg.")
     ] = None,
+    decks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--deck",
+            metavar="DECK",
+            help="Only this deck, by file or title, and decks below it. Repeatable.",
+            autocompletion=complete_decks,
+        ),
+    ] = None,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="Only cards with this tag. Repeatable."),
+    ] = None,
+    restamp: Annotated[
+        bool,
+        typer.Option(
+            "--restamp",
+            help="Have Anki update every note, changed or not; for when another machine's "
+            "package was imported in between.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write the course as an Anki package.
 
-    Importing a newer one keeps your reviews.
+    Importing a newer one keeps your reviews. Says what has changed since the last export.
 
     Example: vaeflash export-anki -o vae.apkg
     """
     from vaeflash.cli import authoring
 
-    authoring.export(ctx.obj.course, output, ctx.obj.out, as_json=json)
+    authoring.export(
+        ctx.obj.course,
+        output,
+        ctx.obj.out,
+        decks=decks or [],
+        tags=tags or [],
+        restamp=restamp,
+        as_json=json,
+    )

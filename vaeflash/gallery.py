@@ -1,0 +1,141 @@
+"""The pictures that a course ships: its demos' figures, drawn once, in `figures/DEMO/NAME.png`.
+
+Drawing them takes the demo, and so torch; showing them takes only these files. Beside the pictures
+lies `index.json`: the captions, in the demo's order, and the fingerprint of the code that drew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vaeflash.card import NO_FIGURE, Card
+from vaeflash.errors import CourseError, Problem
+from vaeflash.files import read_text, write_atomically
+
+if TYPE_CHECKING:
+    from vaeflash.demo import Figure
+
+FOLDER = "figures"
+_INDEX = "index.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawn figure.
+
+    Attributes:
+        path: From the course's root.
+    """
+
+    demo: str
+    name: str
+    path: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The pictures of a course.
+
+    Attributes:
+        pictures: Demo -> its pictures, in the order in which it measures them.
+        codes: Demo -> fingerprint of the code that drew them.
+    """
+
+    pictures: Mapping[str, Sequence[Picture]] = field(default_factory=dict)
+    codes: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, card: Card) -> Picture | None:
+        """The picture that a card shows: the one it names, else the first of its demos' pictures.
+
+        None where there is no such picture, or where the card wants none.
+        """
+        if card.figure == NO_FIGURE:
+            return None
+        shown = [picture for demo in card.all_demos for picture in self.pictures.get(demo, ())]
+        return next((p for p in shown if card.figure in ("", p.name)), None)
+
+
+def read_gallery(root: Path) -> Gallery:
+    """The pictures in a course's folder; an empty gallery if none were drawn.
+
+    Raises:
+        CourseError: An index is damaged; every one is reported.
+    """
+    pictures, codes = {}, {}
+    problems: list[Problem] = []
+    for index in sorted((root / FOLDER).glob(f"*/{_INDEX}")):
+        demo = index.parent.name
+        try:
+            codes[demo], captions = _read_index(index)
+        except CourseError as error:
+            problems += error.problems
+            continue
+        pictures[demo] = [
+            Picture(demo, name, f"{FOLDER}/{demo}/{name}.png", caption)
+            for name, caption in captions.items()
+        ]
+    if problems:
+        raise CourseError(*problems)
+    return Gallery(pictures, codes)
+
+
+def draw(root: Path, demo: str, code: str, figures: Mapping[str, Figure]) -> dict[str, int]:
+    """Draw the figures of a demo into the course, in place of those drawn before.
+
+    Args:
+        root: The course's folder.
+        demo: Its name, as cards write it.
+        code: Fingerprint of the demo's code.
+        figures: What a run of it returned.
+
+    Returns:
+        Name of each figure -> its bytes.
+
+    Raises:
+        DemoError: A figure's data do not fit its kind; nothing is written then.
+        CourseError: A file cannot be written, or the old index is damaged.
+    """
+    from vaeflash.figures import to_small_png
+
+    folder = root / FOLDER / demo
+    index = folder / _INDEX
+    drawn = {name: to_small_png(figure, name) for name, figure in figures.items()}
+    before = _read_index(index)[1] if index.exists() else {}
+    for name, content in drawn.items():
+        write_atomically(folder / f"{name}.png", content)
+    captions = {name: figure.caption for name, figure in figures.items()}
+    text = json.dumps({"code": code, "captions": captions}, ensure_ascii=False, indent=1)
+    write_atomically(index, text + "\n")
+    for name in before.keys() - drawn.keys():
+        (folder / f"{name}.png").unlink(missing_ok=True)
+    return {name: len(content) for name, content in drawn.items()}
+
+
+def _read_index(path: Path) -> tuple[str, dict[str, str]]:
+    """The code's fingerprint and the captions.
+
+    Raises:
+        CourseError: The file cannot be read, or is not what `draw` writes.
+    """
+    try:
+        index = json.loads(read_text(path))
+        code, captions = index["code"], index["captions"]
+        texts = [code, *captions, *captions.values()]
+        # A name is part of a path: it must not lead elsewhere.
+        sound = all(isinstance(t, str) for t in texts) and not any("/" in name for name in captions)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise CourseError(
+            Problem(
+                str(path),
+                "this index of figures cannot be read.",
+                f"Delete it and run `vaeflash figures {path.parent.name}`.",
+            )
+        )
+    return code, captions
