@@ -20,6 +20,7 @@ LAYERS = [
         "ledger",
         "machine",
         "schedule",
+        "cloze",
     },
     {
         "data",
@@ -41,9 +42,9 @@ LAYERS = [
         "cluster",
         "consent",
     },
-    {"judge", "standing"},
+    {"judge", "standing", "question"},
     {"outcome", "audit", "drift", "pilot"},
-    {"check", "lint", "scaffold"},
+    {"check", "lint", "scaffold", "catalogue", "quiz"},
     {"cli", "pytest_plugin"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
@@ -115,6 +116,10 @@ def test_the_engine_names_no_demo() -> None:
         ["show", "kl-closed-form"],
         ["why", "kl-closed-form"],
         ["check", "--locked"],
+        ["due"],
+        ["stats"],
+        ["orphans"],
+        ["export-reviews"],
     ],
 )
 def test_commands_that_only_read_cards_start_without_torch(command: list[str]) -> None:

@@ -374,11 +374,11 @@ def test_every_command_explains_itself_with_an_example(name: str) -> None:
     assert "Example: vaeflash" in CliRunner().invoke(app, [name, "--help"]).stdout
 
 
-def test_the_commands_are_those_of_the_json_page_and_three_that_write() -> None:
+def test_the_commands_are_those_of_the_json_page_and_four_without_json() -> None:
     page = Path(__file__).parents[2] / "docs" / "json.md"
     told = [c for c in COMMANDS if f"| `{c}` |" in page.read_text(encoding="utf-8")]
 
-    assert sorted([*told, "id", "import", "new"]) == COMMANDS
+    assert sorted([*told, "id", "import", "new", "quiz"]) == COMMANDS
 
 
 def test_names_are_completed(make_course: MakeCourse, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from vaeflash.cli.app import app
 
 # In the order in which `--help` lists them.
-from vaeflash.cli.commands import reading, running, writing
+from vaeflash.cli.commands import reading, running, studying, writing
 
-__all__ = ["app", "main", "reading", "running", "writing"]
+__all__ = ["app", "main", "reading", "running", "studying", "writing"]
 
 
 def main() -> None:
