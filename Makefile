@@ -31,6 +31,7 @@ evidence: $(VENV)/run.done ## judge every claim of the bundled course and update
 bench: $(VENV)/test.done ## start-up, parsing, export and checking, as ratios measured side by side
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/decks.py
+	$(BIN)/python benchmarks/export.py
 	$(BIN)/python benchmarks/check.py
 
 wheel: $(VENV)/dev.done ## build the wheel, install it into an empty environment, use it from there

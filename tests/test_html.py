@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from vaeflash.html import (
     cloze_numbers,
@@ -202,3 +203,10 @@ def test_pygments_is_loaded_only_for_code_with_a_language() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "False"
+
+
+@given(st.text(alphabet="aZ9é β,.:;?()+='\"-_*&<", max_size=40))
+def test_a_line_without_markup_is_what_commonmark_makes_of_it(line: str) -> None:
+    page = inline_to_html(line)
+
+    assert html.unescape(page) == html.unescape(MarkdownIt().renderInline(line).strip())

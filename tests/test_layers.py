@@ -21,6 +21,7 @@ LAYERS = [
         "machine",
         "schedule",
         "cloze",
+        "choice",
     },
     {
         "data",

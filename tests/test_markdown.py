@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from latex2mathml.converter import convert
 
@@ -182,3 +182,38 @@ def test_the_parser_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.split() == []
+
+
+LINES = (
+    "a",
+    "b | c",
+    "é",
+    "=",
+    "---",
+    "|-|-|",
+    ":-|-",
+    "- a",
+    "> a",
+    "1. a",
+    "# a",
+    "$$",
+    "```",
+    "",
+)
+
+
+@example([("", "a"), ("", "a"), ("", "=")])
+@example([("    ", "a")])
+@example([("", "b | c"), ("", "|-|-|")])
+@example([("", "b | c"), ("", ":-|-")])
+@example([("", "b | c"), ("", "-|-")])
+@given(st.lists(st.tuples(st.sampled_from(["", " ", "    ", "> ", "- "]), st.sampled_from(LINES))))
+def test_a_paragraph_seen_at_once_is_what_the_other_rules_make_of_it(
+    lines: list[tuple[str, str]],
+) -> None:
+    text = "\n".join(indent + line for indent, line in lines)
+    without = parser.__wrapped__().disable("words")
+
+    tokens = parser().parse(text)
+
+    assert tokens == without.parse(text)

@@ -15,9 +15,9 @@ from vaeflash.card import Deck
 from vaeflash.catalogue import catalogue_of
 from vaeflash.cloze import cloze_numbers, filled_in, with_hole
 from vaeflash.question import Question, Shelf
-from vaeflash.quiz import Act, Left, Limits, Session, Undone, due_now
+from vaeflash.quiz import Left, Limits, Session, due_now
 from vaeflash.schedule import NEW, Memory, Phase, Rating
-from vaeflash.store import CardKey, ConflictError, Store
+from vaeflash.store import Act, CardKey, ConflictError, Store, Undone
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MYTH = ":demo coin\n:myth heads == 0\n:control rate=0"
@@ -360,7 +360,7 @@ def test_an_answer_taken_back_is_asked_again_as_if_it_had_never_been(
     asked(session)
     undone = session.undo()
 
-    assert undone == Undone(Act.ANSWER, "card-0", Rating.AGAIN)
+    assert undone == Undone(Act.ANSWER, questions[0].key, 1, Rating.AGAIN)
     assert (played(session, *[Rating.EASY] * 3), store.state(questions[0].key).memory.reps) == (
         ["card-0", "card-1", "card-2"],
         1,
@@ -399,7 +399,7 @@ def test_an_answer_to_a_card_that_is_gone_is_taken_back_and_not_asked(
     session = Session(store, questions[1:], clock)
     undone = session.undo()
 
-    assert (undone and undone.card, asked(session)) == ("card-0", "card-1")
+    assert (undone and undone.key.card, asked(session)) == ("card-0", "card-1")
 
 
 def test_where_nothing_was_done_nothing_is_taken_back(
@@ -481,6 +481,70 @@ def test_a_flag_that_is_taken_back_leaves_the_card_on_the_table(
     session.undo()
 
     assert (asked(session), store.state(question.key).flag) == ("card-0", 0)
+
+
+@pytest.mark.parametrize("act", ["bury", "suspend", "flag"])
+def test_a_mark_of_an_earlier_sitting_is_taken_back_for_good(
+    make_course: MakeCourse, store: Store, clock: FakeClock, act: str
+) -> None:
+    questions = plain(make_course, 1)
+    for deed in (act, "undo"):
+        session = Session(store, questions, clock)
+        session.next()
+        getattr(session, deed)()
+    later = Session(store, questions, clock).next()
+
+    assert (later and (later.state.flag, later.state.memory)) == (0, NEW)
+
+
+def test_a_flag_taken_back_does_not_ask_a_card_that_is_not_due(
+    make_course: MakeCourse, store: Store, clock: FakeClock
+) -> None:
+    questions = plain(make_course, 2)
+    session = Session(store, questions, clock)
+    played(session, Rating.EASY)
+    store.flag(questions[0].key, 1, clock())
+    undone = session.undo()
+
+    assert (undone and undone.act, asked(session)) == (Act.FLAG, "card-1")
+
+
+def test_cramming_takes_back_only_what_was_done_while_cramming(
+    make_course: MakeCourse, store: Store, clock: FakeClock
+) -> None:
+    questions = plain(make_course, 1)
+    played(Session(store, questions, clock), Rating.EASY)
+    session = Session(store, questions, clock, cram=True)
+    session.next()
+    session.flag()
+    session.bury()
+    undone = [session.undo() for _ in range(3)]
+
+    assert [one and one.act for one in undone] == [Act.BURY, Act.FLAG, None]
+
+
+def test_after_the_clock_was_set_back_by_days_a_sitting_goes_on(
+    make_course: MakeCourse, store: Store, clock: FakeClock
+) -> None:
+    session = Session(store, plain(make_course), clock)
+    played(session, Rating.GOOD)
+    clock.pass_by(days=-3)
+    cards = played(session, Rating.EASY, Rating.EASY)
+
+    assert (cards, store.check()) == (["card-1", "card-2"], [])
+
+
+def test_the_tally_forgets_an_answer_under_a_burial_whose_day_has_come(
+    make_course: MakeCourse, store: Store, clock: FakeClock
+) -> None:
+    session = Session(store, plain(make_course), clock)
+    played(session, Rating.EASY)
+    session.next()
+    session.bury()
+    clock.pass_by(days=1)
+    session.undo()
+
+    assert session.tally.ratings.total() == 0
 
 
 # Whatever is pressed

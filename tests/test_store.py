@@ -17,14 +17,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaeflash.schedule import NEW, Memory, Rating, Scheduler
+from vaeflash.schedule import NEW, Memory, Rating, Scheduler, is_due
 from vaeflash.store import (
+    Act,
     CardKey,
     ConflictError,
     DayCount,
     Store,
     StoreError,
     Today,
+    Undone,
     database,
     open_store,
     reviews_path,
@@ -197,13 +199,61 @@ def test_an_answer_taken_back_stays_in_the_log_and_says_so(store: Store) -> None
     ]
 
 
-def test_undo_keeps_marks(store: Store) -> None:
-    give(store, KL)
+def test_undo_of_an_answer_keeps_marks(store: Store) -> None:
     store.flag(KL, 3, NOON)
+    give(store, KL)
 
     store.undo("vae", NOON)
 
     assert store.state(KL).flag == 3
+
+
+def mark(store: Store, what: str, key: CardKey = KL, now: datetime = NOON) -> None:
+    if what == "flag":
+        store.flag(key, 2, now)
+    else:
+        getattr(store, what)(key, now)
+
+
+@pytest.mark.parametrize("what", ["bury", "suspend", "flag"])
+def test_a_mark_of_an_earlier_session_is_taken_back(path: Path, what: str) -> None:
+    with open_store(path, UTC) as store:
+        store.flag(KL, 1, NOON)
+        give(store, KL)
+        before = store.state(KL)
+        mark(store, what)
+    with open_store(path, UTC) as store:
+        undone = store.undo("vae", NOON)
+
+        assert (undone and undone.act, store.state(KL), store.check()) == (what, before, [])
+
+
+def test_marks_and_answers_are_taken_back_in_turn(store: Store) -> None:
+    give(store, KL)
+    mark(store, "flag")
+    give(store, ELBO)
+    mark(store, "bury", TERM)
+
+    undone = [store.undo("vae", NOON) for _ in range(5)]
+
+    assert [(one.act, one.key) if one else None for one in undone] == [
+        ("bury", TERM),
+        ("answer", ELBO),
+        ("flag", KL),
+        ("answer", KL),
+        None,
+    ]
+
+
+def test_marks_that_no_longer_count_are_passed_over_by_undo(store: Store) -> None:
+    give(store, KL)
+    mark(store, "bury")
+    mark(store, "suspend")
+    mark(store, "unsuspend")
+
+    undone = store.undo("vae", NOON + DAY)
+
+    assert undone == Undone(Act.ANSWER, KL, 1, Rating.GOOD)
 
 
 # Marks
@@ -390,15 +440,15 @@ def test_the_log_is_plain_values_for_json(store: Store) -> None:
     rows = json.loads(json.dumps(list(store.log("vae"))))
 
     details = [
-        {name: row[name] for name in ("value", "until", "answer", "undone") if name in row}
+        {name: row[name] for name in ("value", "until", "undoes", "undone") if name in row}
         for row in rows
     ]
     assert [(row["what"], detail) for row, detail in zip(rows, details, strict=True)] == [
-        ("answer", {"undone": True}),
-        ("flag", {"value": 2}),
-        ("bury", {"until": "2026-11-22"}),
-        ("suspend", {"value": True}),
-        ("undo", {"answer": 1}),
+        ("answer", {"undone": False}),
+        ("flag", {"value": 2, "undone": False}),
+        ("bury", {"until": "2026-11-22", "undone": False}),
+        ("suspend", {"value": True, "undone": True}),
+        ("undo", {"undoes": 4}),
     ]
 
 
@@ -455,9 +505,9 @@ def test_the_states_can_be_made_from_the_log_alone(
 
 
 @settings(max_examples=30)
-@given(HAPPENINGS)
-def test_an_answer_and_its_undo_leave_no_trace_but_in_the_log(
-    happenings: list[tuple[Rating | str, CardKey, int]],
+@given(HAPPENINGS, st.sampled_from([Rating.HARD, "bury", "suspend", "flag"]))
+def test_a_deed_and_its_undo_leave_no_trace_but_in_the_log(
+    happenings: list[tuple[Rating | str, CardKey, int]], deed: Rating | str
 ) -> None:
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "r", UTC) as store:
         for what, key, gap in happenings:
@@ -466,11 +516,33 @@ def test_an_answer_and_its_undo_leave_no_trace_but_in_the_log(
         store.undo("vae", NOON)
         before = (store.state(KL), store.days("vae"), store.forecast("vae", NOON))
 
-        give(store, KL, Rating.HARD)
+        happen(store, deed, KL, NOON)
         store.undo("vae", NOON)
 
         after = (store.state(KL), store.days("vae"), store.forecast("vae", NOON))
         assert after == before
+
+
+@settings(max_examples=30)
+@given(HAPPENINGS, st.integers(-2, 30))
+def test_what_there_is_to_ask_follows_from_the_states(
+    happenings: list[tuple[Rating | str, CardKey, int]], days: int
+) -> None:
+    """The queues are picked by SQL, here by what each record says of itself."""
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "r", UTC) as store:
+        for what, key, gap in happenings:
+            happen(store, what, key, NOON + timedelta(seconds=gap))
+        now = NOON + days * DAY
+        states = [state for state in map(store.state, COURSE) if state.is_asked(now.date())]
+        timed = [state for state in states if state.memory.due_at]
+        whole = [state for state in states if state.memory.due_day and not state.memory.due_at]
+
+        queues = store.queues("vae", COURSE, now)
+
+        assert set(queues.new) == {state for state in states if state.memory == NEW}
+        assert set(queues.learning) == {state for state in timed if is_due(state.memory, now, UTC)}
+        assert set(queues.learning + queues.later) == set(timed)
+        assert set(queues.review) == {state for state in whole if is_due(state.memory, now, UTC)}
 
 
 def test_check_says_that_log_and_states_disagree(store: Store) -> None:
@@ -749,6 +821,21 @@ def test_a_folder_that_cannot_be_made_is_told_of(tmp_path: Path) -> None:
 # Migrations
 
 
+def test_reviews_of_the_first_format_are_brought_up_to_date(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "_SCRIPTS", ("schema.sql",))
+        with closing(open_database(path)) as first:
+            first.executescript(FIRST_FORMAT)
+    with open_store(path, UTC) as store:
+        flag = store.state(ELBO).flag
+        undone = [store.undo("vae", NOON) for _ in range(3)]
+
+        assert (flag, [one and one.key for one in undone]) == (4, [ELBO, KL, None])
+        assert store.check() == []
+
+
 @pytest.fixture
 def empty(path: Path) -> Iterator[sqlite3.Connection]:
     path.parent.mkdir()
@@ -756,6 +843,17 @@ def empty(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+FIRST_FORMAT = """
+    INSERT INTO card VALUES (1, 'vae', 'kl', 'forward'), (2, 'vae', 'elbo', 'forward');
+    INSERT INTO log (id, card, at, day, rating, duration, phase, step, stability, difficulty,
+                     interval, due_day, reps, lapses)
+    VALUES (1, 1, 0, '1970-01-01', 4, 1, 'review', 0, 8.0, 3.0, 8, '1970-01-09', 1, 0),
+           (2, 2, 0, '1970-01-01', 4, 1, 'review', 0, 8.0, 3.0, 8, '1970-01-09', 1, 0);
+    INSERT INTO log (id, card, at, day, undoes) VALUES (3, 2, 0, '1970-01-01', 2);
+    INSERT INTO log (id, card, at, day, flag) VALUES (4, 2, 0, '1970-01-01', 4);
+    INSERT INTO state (card, answer, flag) VALUES (1, 1, 0), (2, NULL, 4);
+"""
+"""An answer that counts, one that was taken back, and a flag, as version 1 wrote them."""
 FIRST = "CREATE TABLE one (a);\nCREATE TRIGGER t AFTER INSERT ON one BEGIN SELECT 1; END;\n"
 SECOND = "ALTER TABLE one ADD COLUMN b DEFAULT 2;\n"
 

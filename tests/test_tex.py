@@ -61,6 +61,7 @@ FORMULAS = [
     (r"{x^2}^3 + {(a+b)}^2", "(x²)³ + (a + b)²"),
     (r"x^* + x^\top + 90^\circ", "x^* + xᵀ + 90°"),
     (r"p_\theta x", "p_θ x"),
+    (r"e^{\mathrm{logvar}/2} a / \log b", "e^(logvar/2) a/log b"),
     (r"\sigma_\theta^2", "σ²_θ"),
     (r"x^{\beta y} + 2^{x_i}", "xᵝʸ + 2^(xᵢ)"),
     # Fractions and roots
@@ -71,10 +72,13 @@ FORMULAS = [
     (r"\frac{\frac{a}{b}}{c}", "(a/b)/c"),
     (r"\left(\frac{a}{b}\right)^2 - {\frac{a}{b}}^2", "(a/b)² − (a/b)²"),
     (r"\log\frac{p(z)}{q(z)} + \sum\frac{a}{b}", "log(p(z)/q(z)) + ∑ a/b"),
+    (r"\log\frac1K \sum_k w_k", "log 1/K ∑ₖ wₖ"),
+    (r"\log\frac{a}{b} \, dz", "log(a/b) dz"),
     (r"\text{loss} \frac ab \frac cd", "loss(a/b) c/d"),
     (r"\frac{dy}{dx}", "dy/dx"),
     (r"\frac{1}{1 + e^{-x}}", "1/(1 + e⁻ˣ)"),
     (r"\sqrt{2\pi} + \sqrt x y + \sqrt[3]{8}", "√(2π) + √x y + ∛8"),
+    (r"\frac{g}{\sqrt{g^2} + \epsilon} \sqrt{x_i} \sqrt{x^k y}", "g/(√(g²) + ε) √xᵢ √(xᵏy)"),
     (r"\sqrt[n]{x}", "ⁿ√x"),
     (r"\binom{n}{k}", "C(n, k)"),
     # Letters

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from vaeflash import __version__
 from vaeflash.card import Deck
+from vaeflash.choice import choose_cards
 from vaeflash.course import Course
 from vaeflash.errors import CardError, VaeflashError
 from vaeflash.files import cache_folder, read_text, write_atomically
@@ -50,8 +51,6 @@ class Catalogue:
         """
         if not decks and not tags:
             return self.questions
-        from vaeflash.anki.choice import choose_cards
-
         cards = choose_cards(course.decks(), decks, tags)
         return tuple(question for question in self.questions if question.key.card in cards)
 

@@ -22,6 +22,8 @@ from vaeflash.markdown import image_source, parser
 Media = Callable[[str], str]
 """Source of an image as the author wrote it -> the name under which the page finds it."""
 
+_MARKUP: Final = re.compile(r"(?![ ,.:;?()+='\"-])[\W_]")
+"""What may mean more in a line than it says."""
 _ANKI_TAG: Final = re.compile(r"\[(?=sound:|anki:|/?latex\]|/?\$)", re.IGNORECASE)
 _MATH_DELIMITER: Final = re.compile(r"\\(?=[()\[\]])")
 _CLOZE_OPEN: Final = re.compile(r"\{\{c([\d,]+)::")
@@ -42,6 +44,8 @@ def to_html(markdown: str, media: Media | None = None) -> str:
 
 def inline_to_html(markdown: str, media: Media | None = None) -> str:
     """A title or a citation as HTML, without a paragraph around it."""
+    if not _MARKUP.search(markdown):  # most have none, and need no parser
+        return markdown.strip()
     return _render(parser().parseInline(markdown, env := _env(media)), env)
 
 
@@ -182,6 +186,8 @@ class _Renderer(RendererHTML):
     @staticmethod
     def renderAttrs(token: Token) -> str:  # noqa: N802  # the library's name
         """An element's attributes, escaped."""
+        if not token.attrs:
+            return ""
         return "".join(
             f' {name}="{_unmarked(escape(str(value)))}"' for name, value in token.attrItems()
         )

@@ -39,6 +39,7 @@ def parser() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False})
     markdown.enable(["table", "strikethrough"])
     markdown.inline.ruler.before("escape", "math", _formula)
+    markdown.block.ruler.before("table", "words", _words)
     markdown.block.ruler.before(
         "fence",
         "math_lines",
@@ -99,6 +100,27 @@ def _formula(state: StateInline, silent: bool) -> bool:
         token.markup = opener
     state.pos = end + len(closer)
     return True
+
+
+def _words(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Block rule: a paragraph that begins with a letter, which most do, seen to be one at once.
+
+    The other rules would come to the same: after a letter, only a row of signs below can make
+    a table or a heading of it.
+    """
+    if state.is_code_block(start) or not _first(state, start).isalpha():
+        return False
+    line = start + 1
+    while line < state.lineMax and not state.isEmpty(line):
+        if _first(state, line) in "=-|:":
+            return False
+        line += 1
+    return paragraph(state, start, end, silent)
+
+
+def _first(state: StateBlock, line: int) -> str:
+    """The character that a line begins with, behind its indent."""
+    return state.src[state.bMarks[line] + state.tShift[line]]
 
 
 def _formula_lines(state: StateBlock, start: int, end: int, silent: bool) -> bool:

@@ -11,12 +11,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 from vaeflash.question import Question
 from vaeflash.schedule import Memory, Phase, Rating, Scheduler, day_of, is_due
-from vaeflash.store import CardState, ConflictError, Queues, Store
+from vaeflash.store import Act, CardState, ConflictError, Queues, Store, Undone
 
 LEARN_AHEAD: Final = timedelta(minutes=20)
 """When nothing else is left, a card in learning that is due this soon is asked now, as in Anki."""
@@ -47,29 +46,6 @@ class Asked:
     question: Question
     state: CardState
     since: datetime
-
-
-class Act(StrEnum):
-    """What can be taken back."""
-
-    ANSWER = "answer"
-    BURY = "bury"
-    SUSPEND = "suspend"
-    FLAG = "flag"
-
-
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """What was taken back.
-
-    Attributes:
-        card: The card's id; it may be gone from the course.
-        rating: Of an answer.
-    """
-
-    act: Act
-    card: str
-    rating: Rating | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +87,27 @@ def due_now(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """Something that was done in this sitting.
+
+    Attributes:
+        state: Of the card, before.
+        number: In the log; none where cramming left no trace.
+    """
+
+    act: Act
+    state: CardState
+    number: int | None
+    rating: Rating | None = None
+    spent: timedelta = timedelta()
+
+    @property
+    def undone(self) -> Undone:
+        """What taking it back is told as."""
+        return Undone(self.act, self.state.key, self.number, self.rating)
+
+
 class Session:
     """A sitting with the questions of one course.
 
@@ -147,7 +144,7 @@ class Session:
         self._limits = limits or Limits()
         self._started = clock()
         self._ends = None if length is None else self._started + length
-        self._acts: list[tuple[Act, CardState, Rating | None, timedelta]] = []
+        self._deeds: list[_Deed] = []
         self._fill(self._started)
 
     # What is asked
@@ -200,7 +197,7 @@ class Session:
         asked = self._asked()
         state = asked.state
         spent = min(max(self._clock() - asked.since, timedelta()), LONGEST_ANSWER)
-        after = None
+        after = number = None
         if self.cram:
             if rating is Rating.AGAIN:
                 self._new.append(state)
@@ -208,56 +205,64 @@ class Session:
             after = self.reveal()[rating]
             try:
                 duration = spent // timedelta(milliseconds=1)
-                self._store.answer(state.key, state.memory, rating, after, duration)
+                number = self._store.answer(state.key, state.memory, rating, after, duration)
             except ConflictError:
                 self.current = None
                 self._keep(self._store.state(state.key))
                 raise
             self._keep(replace(state, memory=after))
-        self._did(Act.ANSWER, rating, spent)
+        self._did(Act.ANSWER, number, rating, spent)
         return after
 
     def bury(self) -> None:
         """Do not ask this question before tomorrow; when cramming, not again in this sitting."""
-        if not self.cram:
-            self._store.bury(self._asked().state.key, self._clock())
-        self._did(Act.BURY)
+        key = self._asked().state.key
+        self._did(Act.BURY, None if self.cram else self._store.bury(key, self._clock()))
 
     def suspend(self) -> None:
         """Do not ask this question until that is taken back."""
-        self._store.suspend(self._asked().state.key, self._clock())
-        self._did(Act.SUSPEND)
+        self._did(Act.SUSPEND, self._store.suspend(self._asked().state.key, self._clock()))
 
     def flag(self) -> bool:
         """Flag this question, or take its flag away; whether it has one now."""
         asked = self._asked()
         flag = 0 if asked.state.flag else 1
-        self._store.flag(asked.state.key, flag, self._clock())
-        self._acts.append((Act.FLAG, asked.state, None, timedelta()))
+        number = self._store.flag(asked.state.key, flag, self._clock())
+        self._deeds.append(_Deed(Act.FLAG, asked.state, number))
         self.current = replace(asked, state=replace(asked.state, flag=flag))
         return bool(flag)
 
-    def undo(self) -> Undone | None:
-        """Take back what was done last: here, or an answer of an earlier sitting.
+    @property
+    def last(self) -> Undone | None:
+        """What `undo` would take back now."""
+        deed = self._deeds[-1] if self._deeds else None
+        if self.cram and (deed is None or deed.number is None):
+            return None if deed is None else deed.undone
+        return self._store.last(self._course, self._clock())
 
-        The question is the next one again. A question that was on the table follows.
+    def undo(self) -> Undone | None:
+        """Take back what was done last, here or in an earlier sitting; when cramming, only here.
+
+        The question is the next one again, if it is due. One that was on the table follows.
         """
-        if self._acts and (self.cram or self._acts[-1][0] is not Act.ANSWER):
-            return self._undo_here()
-        if self.cram:
-            return None
-        review = self._store.undo(self._chosen_course, self._clock())
-        if review is None:
-            return None
-        if self._acts and self._acts[-1][0] is Act.ANSWER and self._acts[-1][1].key == review.key:
-            self._untally()
-        self._put_back(self._store.state(review.key))
-        return Undone(Act.ANSWER, review.key.card, review.rating)
+        deed = self._deeds[-1] if self._deeds else None
+        if self.cram and (deed is None or deed.number is None):
+            if deed is None:
+                return None
+            undone, state = deed.undone, deed.state
+        else:
+            stored = self._store.undo(self._course, self._clock())
+            if stored is None:
+                return None
+            undone, state = stored, self._store.state(stored.key)
+        self._forget(undone.number)
+        self._put_back(state, surely=undone.act is Act.ANSWER)
+        return undone
 
     # How
 
     @property
-    def _chosen_course(self) -> str:
+    def _course(self) -> str:
         return next(iter(self._questions)).course if self._questions else ""
 
     def _asked(self) -> Asked:
@@ -269,7 +274,7 @@ class Session:
         self._day = day_of(now, self._store.zone)
         self._again: list[CardState] = []
         if self.cram:
-            known = {state.key: state for state in self._store.states(self._chosen_course)}
+            known = {state.key: state for state in self._store.states(self._course)}
             states = [known.get(q.key, CardState(q.key)) for q in self._chosen]
             queues = Queues((), (), tuple(s for s in states if not s.suspended), ())
         else:
@@ -309,42 +314,45 @@ class Session:
         if state.memory.due_at is not None and state.is_asked(self._day):
             insort(self._learning, state, key=_due_at)
 
-    def _did(self, act: Act, rating: Rating | None = None, spent: timedelta = timedelta()) -> None:
-        state = self._asked().state
-        self._acts.append((act, state, rating, spent))
+    def _did(
+        self,
+        act: Act,
+        number: int | None,
+        rating: Rating | None = None,
+        spent: timedelta = timedelta(),
+    ) -> None:
+        self._deeds.append(_Deed(act, self._asked().state, number, rating, spent))
         if rating is not None:
             self.tally.ratings[rating] += 1
             self.tally.spent += spent
         self.current, self.plan = None, {}
 
-    def _undo_here(self) -> Undone:
-        act, state, rating, _ = self._acts[-1]
-        now = self._clock()
-        if act is Act.SUSPEND:
-            self._store.unsuspend(state.key, now)
-        elif act is Act.FLAG:
-            self._store.flag(state.key, state.flag, now)
-        self._untally()
-        if self.current is not None and self.current.state.key == state.key:
-            self.current = None  # it comes back as it was
-        self._put_back(state)
-        return Undone(act, state.key.card, rating)
+    def _forget(self, number: int | None) -> None:
+        """Count a deed no longer, if it was of this sitting."""
+        for deed in reversed(self._deeds):
+            if deed.number == number:
+                self._deeds.remove(deed)
+                if deed.rating is not None:
+                    self.tally.ratings[deed.rating] -= 1
+                    self.tally.spent -= deed.spent
+                return
 
-    def _untally(self) -> None:
-        _, _, rating, spent = self._acts.pop()
-        if rating is not None:
-            self.tally.ratings[rating] -= 1
-            self.tally.spent -= spent
+    def _put_back(self, state: CardState, *, surely: bool) -> None:
+        """Ask a question next, then the one on the table.
 
-    def _put_back(self, state: CardState) -> None:
-        """Ask a question next, then the one on the table."""
-        if self.current is not None and self.current.state.key != state.key:
+        Args:
+            state: Of its card.
+            surely: Even if it is not due.
+        """
+        on_table = self.current is not None and self.current.state.key == state.key
+        if self.current is not None and not on_table:
             self._again.append(self.current.state)
         self.current, self.plan = None, {}
         for queue in (self._learning, self._review, self._new, self._again):
             for queued in [queued for queued in queue if queued.key == state.key]:
                 queue.remove(queued)
-        if state.key in self._questions:
+        due = state.memory.due_day is None or state.memory.due_day <= self._day
+        if state.key in self._questions and (surely or on_table or self.cram or due):
             self._again.append(state)
 
 

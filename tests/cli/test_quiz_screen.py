@@ -245,6 +245,27 @@ def test_undo_reaches_an_earlier_quiz(make_course: MakeCourse) -> None:
     assert ratings() == []
 
 
+def test_the_last_answer_of_all_can_be_taken_back(make_course: MakeCourse) -> None:
+    printed = quiz(course_of(make_course, card("it", "")), " ", "4", "u", " ", "1")
+
+    assert "That is all for now. u takes back Easy, it; any other key ends." in printed
+    assert ratings() == [1]
+
+
+def test_a_card_buried_by_mistake_is_had_back_where_nothing_else_is_left(
+    make_course: MakeCourse,
+) -> None:
+    course = course_of(make_course, card("it", ""))
+    quiz(course, "b", "q")
+    quiz(course, "u", " ", "4")
+
+    assert ratings() == [4]
+
+
+def test_a_quiz_with_nothing_to_ask_or_take_back_ends_by_itself(make_course: MakeCourse) -> None:
+    assert "That is all" not in quiz(course_of(make_course))
+
+
 def test_undo_of_nothing_says_so(make_course: MakeCourse) -> None:
     assert "nothing to take back" in quiz(course_of(make_course, card("it", "")), "u")
 

@@ -3,16 +3,17 @@
 `build_package` reads cards, evidence and pictures; it runs no demo and needs no torch.
 """
 
-from vaeflash.anki.choice import choose_cards
 from vaeflash.anki.memory import Changes, ExportMemory
 from vaeflash.anki.package import ExportReport, build_package
 from vaeflash.anki.rendered import Rendered
+from vaeflash.anki.scheduling import Carried, Progress
 
 __all__ = [
+    "Carried",
     "Changes",
     "ExportMemory",
     "ExportReport",
+    "Progress",
     "Rendered",
     "build_package",
-    "choose_cards",
 ]

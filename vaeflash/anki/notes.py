@@ -41,10 +41,12 @@ class Note(genanki.Note):  # type: ignore[misc]  # genanki is untyped
 
     Attributes:
         card_id: The card's id.
+        content: Hash of what Anki shows of it.
         stamp: Seconds since 1970: Anki updates the note only from a later one than it has.
     """
 
     card_id: str = ""
+    content: str = ""
     stamp: int = 0
 
     def write_to_db(
@@ -126,6 +128,7 @@ def make_note(
         due=position,
     )
     note.card_id = card.id or ""
+    note.content = content_hash([*note.fields, *note.tags])
     return note
 
 

@@ -23,6 +23,8 @@ from vaeflash.anki.memory import Changes, ExportMemory, Remembered, content_hash
 from vaeflash.anki.notes import Note, StatusOf, figure_html, make_note, place
 from vaeflash.anki.notetypes import CARD_NAME, CLOZE_NAME, card_type, cloze_type
 from vaeflash.anki.rendered import Rendered
+from vaeflash.anki.scheduling import Progress
+from vaeflash.anki.shelf import Shelf
 from vaeflash.card import NO_FIGURE, Card, Deck
 from vaeflash.errors import CardError, CourseError, Problem
 from vaeflash.files import write_atomically
@@ -68,6 +70,7 @@ def build_package(
     memory: ExportMemory | None = None,
     texts: Rendered | None = None,
     restamp: bool = False,
+    progress: Progress | None = None,
     now: float | None = None,
 ) -> ExportReport:
     """Write the Anki package of a course.
@@ -86,6 +89,7 @@ def build_package(
             content gives an equal package then. Without one every note is stamped with `now`.
         texts: Remembers rendered texts, so that a second export takes a fraction of the time.
         restamp: Stamp also what did not change, so that it wins over an export from elsewhere.
+        progress: What was learned in the terminal, to take along; tells afterwards what went.
         now: Seconds since 1970.
 
     Raises:
@@ -96,29 +100,30 @@ def build_package(
     texts = texts or Rendered()
     media = MediaFiles(media_root)
     build = _Build(course_id, ledger, media, status_of, gallery or Gallery(), texts)
+    names = [f"{course_title}::{deck.title}" for deck in decks]
     complete = False
-    try:
-        notes = build.notes(decks, chosen)
-        complete = chosen is None
-    finally:
-        texts.save(whole=complete)
-    anki_decks = [genanki.Deck(_deck_id(course_id, ""), course_title)]
-    for deck, own in zip(decks, notes, strict=True):
-        if own or chosen is None:
-            anki_deck = genanki.Deck(
-                _deck_id(course_id, deck.title),
-                f"{course_title}::{deck.title}",
-                inline_to_html(deck.description),
-            )
-            anki_deck.notes = own
-            anki_decks.append(anki_deck)
-    ids = [card.id for deck in decks for card in deck.cards if card.id]
-    second = int(time.time() if now is None else now)
-    changes = _stamp(anki_decks, memory, ids, second, restamp=restamp)
-    write_atomically(out, _package(anki_decks, memory, media.contents))
+    with tempfile.TemporaryFile(prefix="vaeflash-") as file:
+        notes = [Shelf(file, name) for name in names]
+        try:
+            build.notes(decks, chosen, notes)
+            complete = chosen is None
+        finally:
+            texts.save(whole=complete)
+        anki_decks = [genanki.Deck(_deck_id(course_id, ""), course_title)]
+        anki_decks[0].notes = Shelf(file, course_title)
+        for deck, name, own in zip(decks, names, notes, strict=True):
+            if own or chosen is None:
+                description = inline_to_html(deck.description)
+                anki_deck = genanki.Deck(_deck_id(course_id, deck.title), name, description)
+                anki_deck.notes = own
+                anki_decks.append(anki_deck)
+        ids = [card.id for deck in decks for card in deck.cards if card.id]
+        second = int(time.time() if now is None else now)
+        changes = _stamp(notes, memory, ids, second, restamp=restamp)
+        write_atomically(out, _package(anki_decks, memory, media.contents, progress))
     return ExportReport(
         notes=sum(map(len, notes)),
-        cards=sum(len(note.cards) for own in notes for note in own),
+        cards=sum(own.cards for own in notes),
         decks=len({deck.title for deck, own in zip(decks, notes, strict=True) if own}),
         media=len(media.contents),
         changes=changes,
@@ -153,27 +158,25 @@ class _Build:
         self._problems: list[Problem] = []
 
     def notes(
-        self, decks: Sequence[Deck], chosen: Container[str | None] | None
-    ) -> list[list[Note]]:
-        """The notes of each deck; places are counted through the whole course.
+        self,
+        decks: Sequence[Deck],
+        chosen: Container[str | None] | None,
+        shelves: Sequence[Shelf],
+    ) -> None:
+        """Put each deck's notes on its shelf; places are counted through the whole course.
 
         Raises:
             CardError: With everything that is wrong with any card.
         """
         self._problems += _identity_problems(decks)
         positions = itertools.count(1)
-        notes = [
-            [
-                note
-                for card, position in zip(deck.cards, positions, strict=False)
-                if chosen is None or card.id in chosen
-                if (note := self._note(deck, card, position))
-            ]
-            for deck in decks
-        ]
+        for deck, own in zip(decks, shelves, strict=True):
+            for card, position in zip(deck.cards, positions, strict=False):
+                wanted = chosen is None or card.id in chosen
+                if wanted and (note := self._note(deck, card, position)):
+                    own.put(note)
         if self._problems:
             raise CardError(*dict.fromkeys(self._problems))
-        return notes
 
     def _note(self, deck: Deck, card: Card, position: int) -> Note | None:
         try:
@@ -220,7 +223,7 @@ class _Build:
 
 
 def _stamp(
-    decks: Sequence[genanki.Deck],
+    notes: Sequence[Shelf],
     memory: ExportMemory,
     ids: Sequence[str],
     now: int,
@@ -228,21 +231,14 @@ def _stamp(
     restamp: bool,
 ) -> Changes:
     """Give every note its stamp, and say what is different from the last export."""
-    described = {
-        note.card_id: Remembered(
-            content_hash([*note.fields, *note.tags]), 0, deck.name, note.model.name
-        )
-        for deck in decks
-        for note in deck.notes
-    }
+    described = {card: one for own in notes for card, one in own.described.items()}
     types = {
         kind.name: Remembered(content_hash([kind.css, *map(json.dumps, kind.templates)]), 0)
         for kind in (card_type(), cloze_type())
     }
     changes = memory.update(described, types, ids, now, restamp=restamp)
-    for deck in decks:
-        for note in deck.notes:
-            note.stamp = memory.stamp(note.card_id)
+    for own in notes:
+        own.memory = memory
     return changes
 
 
@@ -313,7 +309,10 @@ def _deck_id(course_id: str, title: str) -> int:
 
 
 def _package(
-    decks: Sequence[genanki.Deck], memory: ExportMemory, media: Mapping[str, bytes]
+    decks: Sequence[genanki.Deck],
+    memory: ExportMemory,
+    media: Mapping[str, bytes],
+    progress: Progress | None,
 ) -> bytes:
     """The package: the collection, the pictures under numbers, and which number is which name."""
     names = json.dumps({str(number): name for number, name in enumerate(media)})
@@ -321,7 +320,7 @@ def _package(
     # A file, since the collection of a large course is tens of megabytes, and deflates well.
     with tempfile.TemporaryDirectory(prefix="vaeflash-") as folder:
         collection = Path(folder) / "collection.anki2"
-        _write_collection(collection, decks, memory)
+        _write_collection(collection, decks, memory, progress)
         with zipfile.ZipFile(buffer, "w") as archive:
             with collection.open("rb") as source, archive.open(_member(collection.name), "w") as to:
                 shutil.copyfileobj(source, to, 1 << 20)
@@ -338,9 +337,11 @@ def _member(name: str) -> zipfile.ZipInfo:
     return member
 
 
-def _write_collection(path: Path, decks: Sequence[genanki.Deck], memory: ExportMemory) -> None:
+def _write_collection(
+    path: Path, decks: Sequence[genanki.Deck], memory: ExportMemory, progress: Progress | None
+) -> None:
     """The SQLite file that Anki reads."""
-    stamps = [note.stamp for deck in decks for note in deck.notes]
+    stamps = [memory.stamp(card) for deck in decks for card in deck.notes.described]
     ids = itertools.count(1000 * max(stamps, default=0))
     with closing(sqlite3.connect(path)) as database:
         database.execute("pragma journal_mode = off")
@@ -353,4 +354,6 @@ def _write_collection(path: Path, decks: Sequence[genanki.Deck], memory: ExportM
             if kind["name"] in (CARD_NAME, CLOZE_NAME):
                 kind["mod"] = memory.type_stamp(kind["name"])
         database.execute("update col set models = ?", (json.dumps(kinds),))
+        if progress is not None:
+            progress.write(database)
         database.commit()

@@ -5,21 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from vaeflash.card import Deck
+from vaeflash.choice import choose_cards
 from vaeflash.cli.screen import Screen, problem_text
 from vaeflash.course import Course
 from vaeflash.errors import CardError, CourseError, Problem
 from vaeflash.files import read_text, write_atomically
 from vaeflash.gallery import Gallery, read_gallery
 from vaeflash.parse import parse_deck, read_deck, stamp_ids, with_ids, write_deck
+from vaeflash.question import templates_of
 from vaeflash.standing import standing_of
 
 if TYPE_CHECKING:
-    from vaeflash.anki import Changes
+    from vaeflash.anki import Carried, Changes, Progress
 
 
 def stamp(course: Course, decks: list[Path], screen: Screen) -> None:
@@ -83,15 +87,18 @@ def export(
     decks: Sequence[str] = (),
     tags: Sequence[str] = (),
     restamp: bool = False,
+    with_scheduling: bool = False,
     as_json: bool,
 ) -> None:
-    """Write the Anki package, from cards, ledger and drawn figures alone.
+    """Write the Anki package, from cards, ledger and drawn figures alone; reviews if asked to.
 
     Raises:
         VaeflashError: Cards cannot be exported as they are, or no deck or tag is called so.
+        StoreError: Reviews are asked for and cannot be read.
     """
-    from vaeflash.anki import ExportMemory, Rendered, build_package, choose_cards
+    from vaeflash.anki import ExportMemory, Rendered, build_package
 
+    progress = _progress(course) if with_scheduling else None
     out = output or Path(f"{course.id}.apkg")
     everything = course.decks()
     gallery = read_gallery(course.root)
@@ -107,10 +114,13 @@ def export(
         memory=ExportMemory.of(course.id),
         texts=Rendered.of(course.id),
         restamp=restamp,
+        progress=progress,
     )
     warnings = [*report.warnings, *_outdated(course, gallery)]
     if as_json:
         shown = asdict(report) | {"warnings": [asdict(warning) for warning in warnings]}
+        if progress is not None:
+            shown["carried"] = _plain(progress.carried)
         screen.json("export-anki", {"path": str(out)} | shown)
         return
     screen.print(
@@ -123,7 +133,41 @@ def export(
     _tell(report.changes, screen)
     for warning in warnings:
         screen.print(problem_text(warning, "note", "yellow"), soft_wrap=True)
+    if progress is not None:
+        _tell_carried(progress.carried, everything, screen)
     screen.note("Import it in Anki: File, Import. A later export updates the same notes.")
+
+
+def _progress(course: Course) -> Progress:
+    """What was learned of a course in the terminal."""
+    from vaeflash.anki import Progress
+    from vaeflash.store import open_store
+
+    with open_store() as store:
+        return Progress.of(store, course.id, datetime.now(UTC))
+
+
+def _plain(carried: Carried) -> dict[str, Any]:
+    left = [{"card": key.card, "template": key.template} for key in carried.left]
+    return {"cards": carried.cards, "reviews": carried.reviews, "left": left}
+
+
+def _tell_carried(carried: Carried, decks: Sequence[Deck], screen: Screen) -> None:
+    """What goes along, what stays here, and what it takes for Anki to have it."""
+    cards = f"{carried.cards} {'card' if carried.cards == 1 else 'cards'}"
+    reviews = f"{carried.reviews} {'review' if carried.reviews == 1 else 'reviews'}"
+    screen.print(Text.assemble(("Progress: ", "green"), f"{cards} with {reviews}."), soft_wrap=True)
+    asked = {
+        (card.id, name) for deck in decks for card in deck.cards for name in templates_of(card)
+    }
+    gone = [f"{key.card} ({key.template})" for key in carried.left if key[1:] not in asked]
+    if gone:
+        told = Text.assemble((f"{len(gone)} no longer in the course: ", "yellow"), _some(gone))
+        screen.print(told, soft_wrap=True)
+        screen.note("  Their reviews stay here: `vaeflash orphans`.")
+    if carried.cards:
+        screen.note("  In Anki tick 'Import any learning progress', and have FSRS turned on.")
+        screen.note("  Cards that are there already keep the reviews that they have there.")
 
 
 def _outdated(course: Course, gallery: Gallery) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -12,10 +13,11 @@ from rich.text import Text
 from vaeflash import __version__
 from vaeflash.cli.screen import Screen, problem_text
 from vaeflash.data import DataSet, available
-from vaeflash.errors import VaeflashError
+from vaeflash.errors import Problem, VaeflashError
 from vaeflash.files import cache_folder
 from vaeflash.machine import choose_device, cuda_devices, torch_version
 from vaeflash.needs import missing_need
+from vaeflash.store import StoreError, open_store, reviews_path
 
 if TYPE_CHECKING:
     from vaeflash.cli.app import Settings
@@ -68,8 +70,23 @@ def fetch(name: str, screen: Screen) -> None:
     screen.print(f"{name}: {source.origin}, in {source.files[0].parent}.", soft_wrap=True)
 
 
-def doctor(settings: Settings, *, as_json: bool) -> None:
-    """Print what is installed, which device runs get, and for each demo whether it can run."""
+def doctor(settings: Settings, *, as_json: bool, rebuild_reviews: bool = False) -> bool:
+    """Print what is installed, what each demo can run on, and whether the reviews are sound.
+
+    Args:
+        settings: The course, and the screens.
+        as_json: One document instead.
+        rebuild_reviews: First make the states of all cards from the log, which stays as it is.
+
+    Returns:
+        Whether nothing is wrong; a demo that cannot run here is not.
+
+    Raises:
+        StoreError: The reviews were to be made anew, and cannot be read or written.
+    """
+    if rebuild_reviews and reviews_path().exists():
+        with open_store() as store:
+            store.rebuild()
     device = choose_device()
     facts: dict[str, Any] = {
         "vaeflash": __version__,
@@ -79,7 +96,9 @@ def doctor(settings: Settings, *, as_json: bool) -> None:
         "runs go to": device,
         "processors": os.cpu_count(),
         "cache": str(cache_folder()),
+        "reviews": str(reviews_path()),
     }
+    answers, problems = _reviews()
     course = settings.course
     demos: dict[str, str] = {}
     for name in course.demo_paths:
@@ -89,13 +108,34 @@ def doctor(settings: Settings, *, as_json: bool) -> None:
             demos[name] = str(error.problems[0])
     screen: Screen = settings.out
     if as_json:
-        screen.json("doctor", {"facts": facts, "demos": demos})
-        return
+        reviews = {"answers": answers, "problems": [str(problem) for problem in problems]}
+        screen.json("doctor", {"facts": facts, "demos": demos, "reviews": reviews})
+        return not problems
     for label, fact in facts.items():
         screen.print(Text.assemble((f"{label:14s}", "dim"), str(fact)), soft_wrap=True)
+    if answers is not None:
+        told = f"{answers} answer{'' if answers == 1 else 's'}"
+        sound = "" if problems else ", log and states agree"
+        screen.print(Text(f"{'':14s}{told}{sound}"))
+    settings.err.problems(problems)
     for name, missing in demos.items():
         sign = ("✔", "green") if not missing else ("–", "yellow")
         screen.print(Text.assemble(sign, " ", (name, "bold"), f"  {missing or 'can run'}"))
     if not cuda_devices():
         build = "CPU build of torch" if "+cpu" in torch_version() else "no NVIDIA driver found"
         screen.note(f"No GPU: {build}. Demos that need one are reported as not-run.")
+    return not problems
+
+
+def _reviews() -> tuple[int | None, Sequence[Problem]]:
+    """How many answers are stored, none if they cannot be read, and what is wrong with them.
+
+    No file is made where there is none.
+    """
+    if not reviews_path().exists():
+        return 0, ()
+    try:
+        with open_store() as store:
+            return store.answers(), store.check()
+    except StoreError as error:
+        return None, error.problems

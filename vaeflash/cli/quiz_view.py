@@ -171,6 +171,13 @@ def trial_line(answer: bool | str, text: str, control: str, *, as_stated: bool) 
     return grid
 
 
+def all_asked(last: str) -> RenderableType:
+    """That no question is left, and what can still be taken back."""
+    return Text.assemble(
+        "That is all for now. ", ("u", "bold"), f" takes back {last}; any other key ends."
+    )
+
+
 def help_table() -> RenderableType:
     """What each key does."""
     grid = Table.grid(padding=(0, 2, 0, 0))
@@ -180,12 +187,12 @@ def help_table() -> RenderableType:
     return grid
 
 
-def summary(session: Session, tomorrow: int) -> RenderableType:
+def summary(session: Session, tomorrow: int | None) -> RenderableType:
     """What was done in a sitting, and what comes next.
 
     Args:
         session: The sitting.
-        tomorrow: How many questions are due then.
+        tomorrow: How many questions are due then; none if nobody knows.
     """
     tally, left, waiting = session.tally, session.left, session.waiting
     answers = tally.ratings.total()
@@ -203,7 +210,10 @@ def summary(session: Session, tomorrow: int) -> RenderableType:
     if waiting:
         clock = f"{waiting[0].astimezone(session.scheduler.zone):%H:%M}"
         ahead.append(f"{len(waiting)} in learning, the next at {clock}")
-    ahead.append(f"{tomorrow} due tomorrow")
+    if tomorrow is not None:
+        ahead.append(f"{tomorrow} due tomorrow")
+    if not ahead:
+        return line
     return Group(line, Text(f"{', '.join(ahead)}.", style="dim"))
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vaeflash.card import Status
+from vaeflash.cli.colours import theme
 from vaeflash.errors import Problem
 
 JSON_FORMAT = 1
@@ -75,7 +76,13 @@ def _console(*, no_color: bool, stderr: bool) -> Console:
     stream: Any = sys.stderr if stderr else sys.stdout
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(encoding="utf-8", errors="replace")
-    return Console(stderr=stderr, no_color=no_color or None)
+    return themed(Console(stderr=stderr, no_color=no_color or None))
+
+
+def themed(console: Console) -> Console:
+    """The console, on which the names of colours mean those that can be read on any ground."""
+    console.push_theme(theme(many=console.color_system in ("256", "truecolor")))
+    return console
 
 
 def problem_text(problem: Problem, label: str = "", style: str = "red") -> Text:

@@ -135,7 +135,7 @@ def export_reviews(course: Course, screen: Screen, *, as_json: bool = False) -> 
     for entry in log:
         when = from_milliseconds(entry["at"]).astimezone()
         name = f"{entry['card']}/{entry['template']}"
-        screen.plain(f"{when:%Y-%m-%d %H:%M:%S}  {name}  {_what(entry)}")
+        screen.plain(f"{entry['number']:5}  {when:%Y-%m-%d %H:%M:%S}  {name}  {_what(entry)}")
 
 
 def _now() -> datetime:
@@ -143,12 +143,15 @@ def _now() -> datetime:
 
 
 def _what(entry: Mapping[str, Any]) -> str:
+    if entry["what"] == "undo":
+        return f"takes back number {entry['undoes']}"
+    return f"{_deed(entry)}{'  (taken back)' if entry['undone'] else ''}"
+
+
+def _deed(entry: Mapping[str, Any]) -> str:
     match entry["what"]:
         case "answer":
-            undone = "  (taken back)" if entry["undone"] else ""
-            return f"{Rating(entry['rating']).name.capitalize()}{undone}"
-        case "undo":
-            return "takes that answer back"
+            return Rating(entry["rating"]).name.capitalize()
         case "bury":
             return f"buried until {entry['until']}"
         case "flag":

@@ -4,16 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import ClassVar
+from typing import ClassVar, Final, cast
 
 from markdown_it.token import Token
+from pygments import token as pygments
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markdown import Markdown, MarkdownContext, MarkdownElement
 from rich.padding import Padding
+from rich.style import Style
+from rich.syntax import ANSISyntaxTheme
 from rich.text import Text
 
+from vaeflash.cli.colours import in_palette
 from vaeflash.markdown import DISPLAY, INLINE, parser
 from vaeflash.tex import to_unicode
+
+_PAINTED: Final[dict[tuple[str, ...], str]] = {
+    pygments.Keyword: "bold magenta",
+    pygments.Operator.Word: "bold magenta",
+    pygments.Name.Builtin: "cyan",
+    pygments.Name.Function: "blue",
+    pygments.Name.Class: "bold blue",
+    pygments.Name.Decorator: "blue",
+    pygments.Number: "yellow",
+    pygments.String: "green",
+    pygments.Comment: "dim italic",
+}
+_CODE: Final = ANSISyntaxTheme(
+    {kind: Style.parse(in_palette(style)) for kind, style in _PAINTED.items()}
+)
+"""Code without a ground of its own."""
 
 
 class DisplayMath(MarkdownElement):
@@ -38,7 +58,8 @@ class CardMarkdown(Markdown):
     }
 
     def __init__(self, text: str) -> None:
-        super().__init__("", code_theme="ansi_dark", inline_code_lexer=None)
+        # Rich hands the theme on as it is, to a Syntax that takes more than names.
+        super().__init__("", code_theme=cast("str", _CODE), inline_code_lexer=None)
         self.markup = text
         self.parsed = list(_with_formulas(parser().parse(text)))
 

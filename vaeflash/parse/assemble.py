@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from vaeflash.card import Card, Kind
 from vaeflash.parse.ids import is_id, split_id
@@ -79,10 +79,10 @@ def _missing(
         yield ask, "this card has no answer.", "Write it between a line `??x` and a line `x??`."
 
 
-def check_ids(cards: Sequence[Sequence[Line]], notes: Notes) -> None:
+def check_ids(headings: Iterable[Line], notes: Notes) -> None:
     """Note every id that is malformed, out of place or taken, by the headings of all cards."""
     first: dict[str, int] = {}
-    for heading, *_ in cards:
+    for heading in headings:
         title, id_ = split_id(heading.value)
         if "{#" in title:
             notes.error(

@@ -1,11 +1,13 @@
 """Text -> Deck, in small stages.
 
 text -> lines (repair) -> classified lines (lines) -> pieces of cards (sections, words) -> Deck
+
+One card goes through at a time: the pieces of ten thousand would be many times their text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -15,7 +17,7 @@ from vaeflash.parse.assemble import check_ids, make_card
 from vaeflash.parse.front import FrontMatter, read_front_matter
 from vaeflash.parse.lines import Line, LineKind, scan
 from vaeflash.parse.notes import Notes
-from vaeflash.parse.repair import clean, clean_noted, split_lines
+from vaeflash.parse.repair import SUSPECT, clean, clean_noted
 from vaeflash.parse.sections import (
     note_header,
     note_mark,
@@ -23,6 +25,7 @@ from vaeflash.parse.sections import (
     split_card,
     text_of,
 )
+from vaeflash.parse.text import Lines
 
 _BYTE_ORDER_MARK = "\ufeff"
 _UNTITLED = "Untitled deck"
@@ -61,18 +64,23 @@ def read_deck(text: str, path: str = "") -> Reading:
     """
     notes = Notes(path)
     front, lines = scan_deck(text, notes)
-    head, *cards = _split_at_headings(lines)
-    top = _read_head(head, notes)
-    sections = [split_card(heading, rest, notes) for heading, *rest in cards]
-    titles = top.titles + [title for card in sections for title in card.titles]
+    parts = _split_at_headings(lines)
+    top = _read_head(next(parts), notes)
+    headings, titles, cards = [], [*top.titles], []
+    for heading, *rest in parts:
+        sections = split_card(heading, rest, notes)
+        headings.append(heading)
+        titles += sections.titles
+        if card := make_card(sections, notes):
+            cards.append(card)
     deck = Deck(
         title=_deck_title(front, titles, len(top.titles), path, notes),
-        cards=tuple(card for section in sections if (card := make_card(section, notes))),
+        cards=tuple(cards),
         tags=front.tags,
         description=_description(front, top.prose, notes),
         path=path,
     )
-    check_ids(cards, notes)
+    check_ids(headings, notes)
     return Reading(deck, notes.errors, notes.repairs)
 
 
@@ -88,27 +96,25 @@ def parse_deck(text: str, path: str = "") -> Deck:
     return reading.deck
 
 
-def scan_deck(text: str, notes: Notes) -> tuple[FrontMatter, list[Line]]:
+def scan_deck(text: str, notes: Notes) -> tuple[FrontMatter, Iterator[Line]]:
     """The front matter and the classified lines below it, after repair."""
-    raw = split_lines(text.lstrip(_BYTE_ORDER_MARK))
-    front = read_front_matter(raw, notes)
-    body = [
-        clean_noted(line, number, notes)
-        for number, line in enumerate(raw[front.lines :], front.lines + 1)
-    ]
-    if body and not front.lines:
-        body[0] = body[0].lstrip(_BYTE_ORDER_MARK)
-    return front, scan(body, front.lines + 1, notes)
+    lines = Lines(text.lstrip(_BYTE_ORDER_MARK))
+    front = read_front_matter(lines, notes)
+    for index in lines.having(SUSPECT, front.lines):
+        cleaned = clean_noted(lines[index], index + 1, notes)
+        lines.mend(index, cleaned if index else cleaned.lstrip(_BYTE_ORDER_MARK))
+    return front, scan(lines, front.lines, notes)
 
 
-def _split_at_headings(lines: Sequence[Line]) -> list[list[Line]]:
+def _split_at_headings(lines: Iterable[Line]) -> Iterator[list[Line]]:
     """The lines above the first heading, then each heading with the lines below it."""
-    parts: list[list[Line]] = [[]]
+    part: list[Line] = []
     for line in lines:
         if line.kind is LineKind.CARD:
-            parts.append([])
-        parts[-1].append(line)
-    return parts
+            yield part
+            part = []
+        part.append(line)
+    yield part
 
 
 def _read_head(lines: Sequence[Line], notes: Notes) -> _Head:

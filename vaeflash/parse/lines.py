@@ -9,8 +9,10 @@ is still read.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from vaeflash.parse.notes import Notes
 
@@ -43,8 +45,7 @@ STRUCTURE = frozenset(
 """Where an unclosed fence ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a deck.
 
     Attributes:
@@ -70,7 +71,7 @@ class _Fence:
 
     def is_closed_by(self, text: str) -> bool:
         bare = text.strip(" \t")
-        return set(bare) == {self.mark[0]} and len(bare) >= len(self.mark)
+        return bare.startswith(self.mark) and not bare.strip(self.mark[0])
 
     def is_broken_by(self, text: str) -> bool:
         """Whether another fence opens that Markdown would close in place of this one."""
@@ -78,6 +79,8 @@ class _Fence:
         return inner is not None and inner.info != "" and inner.mark.startswith(self.mark)
 
 
+_MARKERS = frozenset("#:xX?*_-rRsS")
+"""What a line that is not text begins with; `r` and `s` are those of ratings and headers."""
 _HEADING = re.compile(r" {0,3}(#|####)(?:[ \t]+(.*))?")
 _WORD = re.compile(r" {0,3}:([A-Za-z][\w-]*)(?:[ \t]+(.*))?")
 _MARK = re.compile(r" {0,3}(x\?\?|\?\?x|\?\?)[ \t]*")
@@ -89,8 +92,11 @@ _FENCE = re.compile(r"([ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)(`{3,}(?=[^`]*$)|~
 
 def classify(number: int, text: str) -> Line:
     """What a line is, taken to be outside every fence."""
-    if not text.strip(" \t"):
+    start = text.lstrip(" \t")[:1]
+    if not start:
         return Line(number, LineKind.BLANK, text)
+    if start not in _MARKERS:
+        return Line(number, LineKind.TEXT, text)
     if match := _HEADING.fullmatch(text):
         kind = LineKind.TITLE if match[1] == "#" else LineKind.CARD
         return Line(number, kind, text, value=_bare(match[2]))
@@ -118,40 +124,36 @@ def opens_fence(text: str) -> bool:
     return _fence(text) is not None
 
 
-def scan(texts: list[str], start: int, notes: Notes) -> list[Line]:
-    """Classify all lines.
+def scan(texts: Sequence[str], start: int, notes: Notes) -> Iterator[Line]:
+    """Classify all lines, each when it is asked for.
 
     A `:p` line with a text becomes two lines, the `:p` and its text, which is never structure
     itself but may open a fence.
 
     Args:
         texts: The lines.
-        start: The number of the first one.
+        start: Index of the first one to classify.
         notes: Takes an error for every fence that is not closed.
     """
-    lines: list[Line] = []
-    index = 0
-    while index < len(texts):
-        line = classify(start + index, texts[index])
+    index, stop = start, len(texts)
+    while index < stop:
         first = texts[index]
+        line = classify(index + 1, first)
         if line.kind is LineKind.ASK:
-            lines.append(line)
+            yield line
             first = line.value
         if fence := _fence(first):
-            end = _fence_end(fence, texts, index, start, notes)
+            end = _fence_end(fence, texts, index, notes)
             code = [first, *texts[index + 1 : end.stop], *end.supplied]
-            lines += [
-                Line(start + min(index + offset, end.stop - 1), LineKind.FENCED, text)
-                for offset, text in enumerate(code)
-            ]
+            for number, text in enumerate(code, index + 1):
+                yield Line(min(number, end.stop), LineKind.FENCED, text)
             index = end.stop
             continue
         if line.kind is not LineKind.ASK:
-            lines.append(line)
+            yield line
         elif first:
-            lines.append(Line(line.number, LineKind.TEXT, first))
+            yield Line(line.number, LineKind.TEXT, first)
         index += 1
-    return lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,19 +169,20 @@ class _End:
     supplied: tuple[str, ...] = ()
 
 
-def _fence_end(fence: _Fence, texts: list[str], index: int, start: int, notes: Notes) -> _End:
+def _fence_end(fence: _Fence, texts: Sequence[str], index: int, notes: Notes) -> _End:
     other = None
     for stop in range(index + 1, len(texts)):
-        if fence.is_closed_by(texts[stop]):
+        text = texts[stop]
+        if fence.is_closed_by(text):
             return _End(stop + 1)
-        if fence.is_broken_by(texts[stop]):
+        if fence.is_broken_by(text):
             other = stop
             break
     notes.error(
-        start + index,
+        index + 1,
         "this code fence is not closed."
         if other is None
-        else f"this code fence is not closed before the next one opens in line {start + other}.",
+        else f"this code fence is not closed before the next one opens in line {other + 1}.",
         f"Put {fence.mark} on a line of its own after the code; around code that holds "
         "fences itself, use a longer fence.",
     )
@@ -191,6 +194,8 @@ def _fence_end(fence: _Fence, texts: list[str], index: int, start: int, notes: N
 
 
 def _fence(text: str) -> _Fence | None:
+    if "```" not in text and "~~~" not in text:  # nearly every line, and quicker to see so
+        return None
     match = _FENCE.fullmatch(text)
     if match is None:
         return None

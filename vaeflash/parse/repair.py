@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from vaeflash.parse.notes import Notes
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
+SUSPECT = re.compile(r"[^\t\n\r -~]")
+"""What no sound ASCII line has; a line without it needs no cleaning."""
 _RUN = re.compile(r"[^\x00-\x7f]+")
 # What the damaged text may have said. Sound text decodes to other characters by chance: `’é` is
 # an Armenian letter, and `é»` with the French space between its signs a Chinese one.
@@ -44,11 +45,6 @@ def _byte_of(encoding: str) -> Mapping[str, int]:
 _TABLES = (_byte_of("mac_roman"), _byte_of("cp1252"))
 
 
-def split_lines(text: str) -> list[str]:
-    """The lines of a text; LF, CRLF and CR end a line, nothing else does."""
-    return _LINE_END.split(text)
-
-
 def clean(text: str) -> str:
     """The text with damage repaired, control characters and lone surrogates made U+FFFD."""
     return _RUN.sub(lambda match: _repair_run(match[0]), _UNUSABLE.sub("\ufffd", text))
@@ -56,7 +52,7 @@ def clean(text: str) -> str:
 
 def clean_noted(text: str, number: int, notes: Notes) -> str:
     """Clean a text that stands in line `number`, and note what was repaired."""
-    if text.isascii() and not _UNUSABLE.search(text):
+    if not SUSPECT.search(text):
         return text
     usable = _UNUSABLE.sub("\ufffd", text)
     if usable != text:

@@ -9,16 +9,19 @@ Nothing is ever deleted. What a card's state is follows from the log, and can be
 
 from vaeflash.store.database import StoreError, reviews_path
 from vaeflash.store.records import (
+    Act,
     CardKey,
     CardState,
     DayCount,
     Queues,
     Review,
     Today,
+    Undone,
 )
 from vaeflash.store.reviews import ConflictError, Store, open_store
 
 __all__ = [
+    "Act",
     "CardKey",
     "CardState",
     "ConflictError",
@@ -28,6 +31,7 @@ __all__ = [
     "Store",
     "StoreError",
     "Today",
+    "Undone",
     "open_store",
     "reviews_path",
 ]

@@ -22,7 +22,7 @@ BUSY_SECONDS: Final = 10.0
 """How long to wait for another process that is writing."""
 
 _HERE = Path(__file__).parent
-_SCRIPTS: Final = ("schema.sql",)
+_SCRIPTS: Final = ("schema.sql", "schema-2.sql")
 """What makes version 1 of the database, what makes version 2 of it, and so on."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from vaeflash.schedule import NEW, Memory, Rating
@@ -91,6 +92,31 @@ class Review:
         """When it was given."""
         assert self.after.last_review is not None
         return self.after.last_review
+
+
+class Act(StrEnum):
+    """What can be done to a card, and taken back."""
+
+    ANSWER = "answer"
+    BURY = "bury"
+    SUSPEND = "suspend"
+    FLAG = "flag"
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What was taken back, or can be.
+
+    Attributes:
+        key: Of which card, which may be gone from the course.
+        number: Its number in the log; none if it was never written there.
+        rating: Of an answer.
+    """
+
+    act: Act
+    key: CardKey
+    number: int | None = None
+    rating: Rating | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ _BEFORE_OPERAND = {Kind.OP, Kind.BIN, Kind.REL, Kind.OPEN, Kind.PUNCT, Kind.SIGN
 _AFTER_OPERAND = {Kind.REL, Kind.CLOSE, Kind.PUNCT}
 _OPERAND_END = {Kind.ORD, Kind.CLOSE, Kind.INNER}
 _OPERAND_START = {Kind.ORD, Kind.OP, Kind.INNER, Kind.OPEN}
+_RAISED = {"^", *map(chr, SUPERSCRIPTS.values())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,12 @@ def join(atoms: Sequence[Atom], *, tight: bool = False) -> str:
     """The atoms on one line, with spaces as TeX would put them; fewer in a script (`tight`)."""
     line = ""
     before: Atom | None = None
-    for atom in _resolved(atoms):
+    resolved = _resolved(atoms)
+    for atom, after in zip(resolved, _followers(resolved), strict=True):
         if atom.kind is Kind.SPACE:
             line += "" if tight else atom.text
             continue
-        if before and _is_slashed(before, atom):
+        if before and _is_slashed(before, atom, after):
             line += bracketed(atom.text)
             before = Atom("", Kind.CLOSE)
             continue
@@ -56,8 +58,8 @@ def _resolved(atoms: Sequence[Atom]) -> list[Atom]:
     """The atoms with bars and signs in the role that their neighbours give them."""
     resolved: list[Atom] = []
     before: Kind | None = None
-    for atom, after in zip(atoms, _next_kinds(atoms), strict=True):
-        kind = atom.kind
+    for atom, follower in zip(atoms, _followers(atoms), strict=True):
+        kind, after = atom.kind, follower.kind if follower else None
         leads = before is None or before in _BEFORE_OPERAND
         if kind is Kind.BAR:
             kind = Kind.OPEN if leads else _closing_bar(atom, after)
@@ -68,20 +70,29 @@ def _resolved(atoms: Sequence[Atom]) -> list[Atom]:
     return resolved
 
 
-def _is_slashed(function: Atom, argument: Atom) -> bool:
-    """Whether a fraction follows a function: `log a/b` would be read as `(log a)/b`."""
+def _is_slashed(function: Atom, argument: Atom, after: Atom | None) -> bool:
+    """Whether a fraction follows a function: `log a/b` would be read as `(log a)/b`.
+
+    Not if a sum follows: `log 1/K ∑ x` is the logarithm of all of it, `log(1/K) ∑ x` is not.
+    """
     kinds = (function.kind, argument.kind)
-    return function.word and kinds == (Kind.OP, Kind.INNER) and not _is_product(argument.text)
+    goes_on = after is not None and after.kind is Kind.OP and not after.word
+    return (
+        function.word
+        and kinds == (Kind.OP, Kind.INNER)
+        and not _is_product(argument.text)
+        and not goes_on
+    )
 
 
-def _next_kinds(atoms: Sequence[Atom]) -> list[Kind | None]:
-    """For each atom the class of the next one that is no space."""
-    kinds: list[Kind | None] = []
-    after: Kind | None = None
+def _followers(atoms: Sequence[Atom]) -> list[Atom | None]:
+    """For each atom the next one that is no space."""
+    followers: list[Atom | None] = []
+    after: Atom | None = None
     for atom in reversed(atoms):
-        kinds.append(after)
-        after = after if atom.kind is Kind.SPACE else atom.kind
-    return kinds[::-1]
+        followers.append(after)
+        after = after if atom.kind is Kind.SPACE else atom
+    return followers[::-1]
 
 
 def _closing_bar(bar: Atom, after: Kind | None) -> Kind:
@@ -92,7 +103,7 @@ def _closing_bar(bar: Atom, after: Kind | None) -> Kind:
 
 def _apart(left: Atom, right: Atom, tight: bool) -> bool:
     kinds = {left.kind, right.kind}
-    if left.kind is Kind.SIGN:
+    if left.kind is Kind.SIGN or "/" in (left.text, right.text):
         return False
     if Kind.REL in kinds or Kind.BIN in kinds:
         return not tight or left.word or right.word
@@ -170,9 +181,9 @@ def fraction(top: Sequence[Atom], bottom: Sequence[Atom]) -> Atom:
 
 
 def root(sign: str, inside: Sequence[Atom]) -> Atom:
-    """A root of something."""
+    """A root of something; in `√x²` the square would seem to be taken of the root."""
     text = join(inside)
-    if _is_factor(inside):
+    if _is_factor(inside) and not set(_outside_brackets(text)) & _RAISED:
         return Atom(sign + text, open_ended=True)
     return Atom(sign + bracketed(text))
 

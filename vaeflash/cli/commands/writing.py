@@ -164,6 +164,14 @@ def export_anki(
             "package was imported in between.",
         ),
     ] = False,
+    with_scheduling: Annotated[
+        bool,
+        typer.Option(
+            "--with-scheduling",
+            help="Take your reviews in the terminal along. Anki takes them for cards that it does "
+            "not have yet; those that it has keep its own.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write the course as an Anki package.
@@ -181,5 +189,6 @@ def export_anki(
         decks=decks or [],
         tags=tags or [],
         restamp=restamp,
+        with_scheduling=with_scheduling,
         as_json=json,
     )
