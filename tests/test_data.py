@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
             raise PermissionError(13, "Permission denied", str(path))
         return b""
 
-    monkeypatch.setattr(data, "_digest", digest)
+    monkeypatch.setattr(data.source, "_digest", digest)
 
     with pytest.raises(DataError, match=rf"{target.name}: cannot read this: Permission denied"):
         data.find("digits", env(tmp_path))

