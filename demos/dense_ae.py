@@ -174,7 +174,7 @@ def run(params: Params, lab: Lab) -> Result:
         loss,
         x_train,
         steps=params.steps,
-        batch_size=params.batch_size,
+        batch_size=min(params.batch_size, len(x_train)),
         optimizer=torch.optim.Adam(model.parameters(), lr=params.lr, fused=True),
         generator=lab.generator("batches"),
         track=lab.track,

@@ -42,7 +42,7 @@ def save_png(figure: Figure, path: Path) -> None:
 def to_small_png(figure: Figure, name: str = "figure") -> bytes:
     """A figure as a PNG with few colours and without its caption, to be shipped with a course.
 
-    The fewest colours are 16; a figure that is still larger than `SMALL` stays so.
+    A figure that is larger than `SMALL` with 16 colours is shrunk, to half the width at most.
 
     Raises:
         DemoError: The figure's data do not fit its kind; `name` says which.
@@ -51,9 +51,11 @@ def to_small_png(figure: Figure, name: str = "figure") -> bytes:
 
     with Image.open(io.BytesIO(to_png(figure, name, captioned=False, width=NARROW))) as drawn:
         picture = drawn.convert("RGB")
-    for colours in (64, 32, 16):
+    for colours, share in ((64, 1.0), (32, 1.0), (16, 1.0), (16, 0.75), (16, 0.5)):
         out = io.BytesIO()
-        few = picture.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        size = round(share * picture.width), round(share * picture.height)
+        scaled = picture.resize(size, Image.Resampling.LANCZOS)
+        few = scaled.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         few.save(out, "PNG", optimize=True)
         if out.tell() <= SMALL:
             break

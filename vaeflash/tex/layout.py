@@ -23,6 +23,7 @@ class Atom:
     Attributes:
         spaced: Of a bar: whether the source has spaces around it.
         word: Whether the text is a word, so that it needs no brackets as a script.
+        quantity: Whether the word may be one: behind `KL` a plus adds, behind `log` it is a sign.
         scripted: Whether it has scripts already.
         open_ended: Whether it ends in a script written out (`x_θ`), which must not run on.
     """
@@ -31,6 +32,7 @@ class Atom:
     kind: Kind = Kind.ORD
     spaced: bool = False
     word: bool = False
+    quantity: bool = False
     scripted: bool = False
     open_ended: bool = False
 
@@ -58,15 +60,17 @@ def _resolved(atoms: Sequence[Atom]) -> list[Atom]:
     """The atoms with bars and signs in the role that their neighbours give them."""
     resolved: list[Atom] = []
     before: Kind | None = None
+    quantity = False
     for atom, follower in zip(atoms, _followers(atoms), strict=True):
         kind, after = atom.kind, follower.kind if follower else None
-        leads = before is None or before in _BEFORE_OPERAND
+        leads = before is None or (before in _BEFORE_OPERAND and not quantity)
         if kind is Kind.BAR:
             kind = Kind.OPEN if leads else _closing_bar(atom, after)
         elif kind is Kind.BIN and (leads or after in _AFTER_OPERAND):
             kind = Kind.SIGN
         resolved.append(replace(atom, kind=kind))
-        before = before if kind is Kind.SPACE else kind
+        if kind is not Kind.SPACE:
+            before, quantity = kind, atom.quantity
     return resolved
 
 

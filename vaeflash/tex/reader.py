@@ -257,4 +257,5 @@ def _grouped(atoms: list[Atom]) -> Atom:
 def _word(text: str) -> Atom:
     """Upright letters: a word stands apart from its neighbours, a single letter does not."""
     is_word = len(text) > 1 and text[0].isalpha() and text[-1].isalnum()
-    return Atom(text, Kind.OP if is_word else Kind.ORD, word=bool(text.strip()))
+    kind = Kind.OP if is_word else Kind.ORD
+    return Atom(text, kind, word=bool(text.strip()), quantity=is_word)
