@@ -42,6 +42,8 @@ BUNDLED = (
     *("kl-closed-form", "kl-mixed-code", "kl-derivation-line-2", "kl-derivation-line-3"),
     *("conv-28-can-be-reached", "conv-transposed-is-not-inverse", "conv-checkerboard"),
     *("dense-ae-bottleneck", "dense-ae-parameters", "dense-ae-two-rows-of-five"),
+    *("training-adam-first-step", "codes-plotted", "vae-reparameterization"),
+    *("elbo-importance-weighted", "collapse-threshold", "beta-is-a-price"),
 )
 WIDE = Card(
     "Wide things",

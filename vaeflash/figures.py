@@ -161,7 +161,11 @@ def _chart(figure: Curves | Bars | Scatter, axes: Axes) -> None:
         axes.bar(names, list(figure.values.values()), color=COLOURS[0])
         axes.axhline(0, color="#888888", linewidth=0.8)
         axes.set_ylabel(figure.y_label)
-        axes.tick_params(axis="x", labelrotation=20 if len(names) > 4 else 0)
+        crowded = sum(map(len, names)) > 40 or max(map(len, names), default=0) > 14
+        if crowded:
+            axes.tick_params(axis="x", labelrotation=20)
+            for label in axes.get_xticklabels():
+                label.set(horizontalalignment="right", rotation_mode="anchor")
         return
     axes.set_xlabel(figure.x_label)
     axes.set_ylabel(figure.y_label)
