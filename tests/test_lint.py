@@ -7,6 +7,8 @@ from conftest import COIN, MakeCourse, card, deck
 
 from vaeflash.card import Status
 from vaeflash.course import Course, bundled_root, open_course
+from vaeflash.demo import Bars
+from vaeflash.gallery import draw
 from vaeflash.ledger import Entry, Ledger, write_ledger
 from vaeflash.lint import Level, lint
 
@@ -115,3 +117,20 @@ def test_an_unreadable_deck_does_not_hide_the_others(make_course: MakeCourse) ->
         "cards/binary.md",
         "cards/deck.md",
     ]
+
+
+def test_a_figure_that_its_demo_does_not_measure_is_a_warning(make_course: MakeCourse) -> None:
+    course = lint_card(make_course, f"{GOOD}\n:figure throws")
+    draw(course.root, "coin", "0" * 16, {"sides": Bars("Heads and tails.", {"heads": 1.0})})
+
+    found = told(course, Level.WARNING)
+
+    assert found == ["cards/deck.md:3: no figure 'throws' of its demos was drawn."]
+
+
+def test_a_damaged_index_of_figures_is_an_error(make_course: MakeCourse) -> None:
+    course = lint_card(make_course, GOOD)
+    draw(course.root, "coin", "0" * 16, {"sides": Bars("Heads and tails.", {"heads": 1.0})})
+    (course.root / "figures" / "coin" / "index.json").write_text("{")
+
+    assert ["this index of figures cannot be read" in error for error in told(course)] == [True]

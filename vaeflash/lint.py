@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vaeflash.card import Card
+from vaeflash.card import NO_FIGURE, Card
 from vaeflash.course import Course
 from vaeflash.errors import CardError, CourseError, Problem, VaeflashError
+from vaeflash.gallery import read_gallery
 from vaeflash.ledger import read_ledger
 from vaeflash.markdown import formulas, images
 from vaeflash.media import MediaFiles
@@ -99,6 +100,7 @@ def _whole(course: Course) -> Iterator[Finding]:
                 ),
             )
     cards = [card for _, reading in course.readings for card in reading.deck.cards]
+    yield from _figures(course)
     linked = {name for card in cards for name in card.all_demos}
     for name, path in course.demo_paths.items():
         try:
@@ -132,6 +134,27 @@ def _whole(course: Course) -> Iterator[Finding]:
                     "The next `vaeflash check` of the whole course drops it.",
                 ),
             )
+
+
+def _figures(course: Course) -> Iterator[Finding]:
+    """Figures that cards name and that their demos, when drawn, did not measure."""
+    try:
+        gallery = read_gallery(course.root)
+    except CourseError as error:
+        yield from _errors(error)
+        return
+    for shown, reading in course.readings:
+        for card in reading.deck.cards:
+            drawn = [p.name for demo in card.all_demos for p in gallery.pictures.get(demo, ())]
+            if drawn and card.figure not in ("", NO_FIGURE, *drawn):
+                yield Finding(
+                    Level.WARNING,
+                    Problem(
+                        f"{shown}:{card.line}",
+                        f"no figure '{card.figure}' of its demos was drawn.",
+                        f"Drawn: {', '.join(drawn)}. If it is new, run `vaeflash figures`.",
+                    ),
+                )
 
 
 def _errors(error: VaeflashError) -> Iterator[Finding]:
