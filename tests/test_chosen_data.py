@@ -15,7 +15,7 @@ from vaeflash.cli import app
 from vaeflash.consent import trust
 from vaeflash.jobs import Runs
 from vaeflash.lab.bench import Bench
-from vaeflash.needs import data_needs, used_data
+from vaeflash.needs import claim_data, data_here, data_needs, used_data
 from vaeflash.source import DemoSource
 
 DEMO = '''
@@ -76,6 +76,27 @@ def test_what_is_used_names_the_chosen_photographs(source: DemoSource, tmp_path:
     used = used_data(source, {"faces": str(photographs(tmp_path / "a"))})
 
     assert used["faces"].startswith("10 photographs, 5 with glasses #")
+
+
+def test_a_claims_data_are_those_that_its_runs_choose(source: DemoSource, tmp_path: Path) -> None:
+    folder = str(photographs(tmp_path / "a"))
+
+    data = claim_data(source, [{}, {"faces": folder}])
+
+    assert list(data) == ["faces", "digits", f"faces={folder}"]
+    assert data["faces"].startswith("drawn portraits #")
+    assert data[f"faces={folder}"].startswith("10 photographs")
+
+
+def test_evidence_from_a_chosen_folder_is_held_against_that_folder(
+    source: DemoSource, tmp_path: Path
+) -> None:
+    folder = str(photographs(tmp_path / "a"))
+    kept = claim_data(source, [{"faces": folder}])
+
+    here = {name: data_here(source, name) for name in kept}
+
+    assert here == kept
 
 
 def test_the_content_of_the_chosen_folder_is_part_of_a_runs_key(

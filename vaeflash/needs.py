@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from vaeflash.card import Value
 from vaeflash.data import CHOOSABLE, find
@@ -59,3 +59,33 @@ def used_data(source: DemoSource, params: Mapping[str, Value] | None = None) -> 
             continue
         used[name] = f"{found.origin} #{found.fingerprint}"
     return used
+
+
+def claim_data(source: DemoSource, runs: Iterable[Mapping[str, Value]]) -> dict[str, str]:
+    """What is here of the data that a claim's runs read; as the ledger keeps it.
+
+    Args:
+        runs: What each run changes of the demo's defaults.
+
+    Returns:
+        Which one it is, with its fingerprint, by the data set's name; one that was chosen
+        otherwise than by default goes by name and choice, as in a claim's brackets: `faces=orl`.
+    """
+    own = dict(data_needs(source))
+    used = {}
+    for params in runs:
+        chosen = dict(data_needs(source, params))
+        for name, origin in used_data(source, params).items():
+            choice = chosen[name]
+            used[name if choice == own[name] else f"{name}={choice}"] = origin
+    return used
+
+
+def data_here(source: DemoSource, kept: str) -> str:
+    """What a data set of a ledger's line is on this machine; empty if it is not here.
+
+    Args:
+        kept: What `claim_data` calls it.
+    """
+    name, _, choice = kept.partition("=")
+    return used_data(source, {name: choice} if choice else {}).get(name, "")

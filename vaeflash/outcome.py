@@ -16,7 +16,7 @@ from vaeflash.jobs import Job, Runs
 from vaeflash.judge import Arm, arm_of
 from vaeflash.ledger import ControlEntry, Entry
 from vaeflash.machine import device_kind, torch_minor
-from vaeflash.needs import used_data
+from vaeflash.needs import claim_data
 from vaeflash.selection import Item, ReadControl, Unreadable
 
 OPPOSITE = {"holds": "refuted", "refuted": "holds"}
@@ -154,7 +154,7 @@ def _entry(item: Item, arm: Arm, controls: Sequence[tuple[ReadControl, Arm]], de
         values=arm.values,
         controls=tuple(lines),
         code=item.source.fingerprint,
-        data=used_data(item.source),
+        data=claim_data(item.source, map(dict, item.parsed.runs)),
         device=device_kind(device),
         torch=torch_minor(),
         date=max([arm.date] + [other.date for _, other in controls]),

@@ -10,7 +10,7 @@ from vaeflash.course import Course
 from vaeflash.errors import VaeflashError
 from vaeflash.ledger import Entry, Ledger, read_ledger
 from vaeflash.machine import torch_minor
-from vaeflash.needs import used_data
+from vaeflash.needs import data_here
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Standing:
 
     course: Course
     ledger: Ledger
-    _used: dict[str, dict[str, str]] = field(default_factory=dict, repr=False, compare=False)
-    """The data that each demo uses here, looked up once."""
+    _used: dict[tuple[str, str], str] = field(default_factory=dict, repr=False, compare=False)
+    """What each data set of a demo is here, looked up once."""
 
     def entry(self, card: Card, claim: Claim) -> Entry:
         """The evidence for a claim, marked stale where something it depends on has changed."""
@@ -79,11 +79,11 @@ class Standing:
         run, written = [c.control for c in entry.controls], [c.text for c in claim.controls]
         if entry.verdict == stated and run != written:
             yield "the controls"
-        if source.name not in self._used:
-            self._used[source.name] = used_data(source)
-        here = self._used[source.name]
         for name, used in entry.data.items():
-            if here.get(name, used).rpartition("#")[2] != used.rpartition("#")[2]:
+            if (source.name, name) not in self._used:
+                self._used[source.name, name] = data_here(source, name)
+            here = self._used[source.name, name] or used
+            if here.rpartition("#")[2] != used.rpartition("#")[2]:
                 yield f"the data set {name}"
         if torch_minor() and entry.torch != torch_minor():
             yield f"torch {entry.torch}"

@@ -33,7 +33,7 @@ from vaeflash.errors import ClaimError, VaeflashError
 from vaeflash.evidence import FIRST_SEED, THRESHOLD, Evidence
 from vaeflash.ledger import ControlEntry, Entry
 from vaeflash.machine import torch_minor
-from vaeflash.needs import used_data
+from vaeflash.needs import data_here
 from vaeflash.source import DemoSource
 from vaeflash.standing import Standing, standing_of
 
@@ -115,10 +115,10 @@ class Explanation:
     @property
     def dependencies(self) -> dict[str, tuple[str, str]]:
         """What the evidence depends on -> what it was then, what it is now (empty: not here)."""
-        here = used_data(self.source) if self.source else {}
         now = self.source.fingerprint if self.source else ""
         data = {
-            f"data {name}": (used, here.get(name, "")) for name, used in self.stored.data.items()
+            f"data {name}": (used, data_here(self.source, name) if self.source else "")
+            for name, used in self.stored.data.items()
         }
         return {
             "code": (self.stored.code, now),
