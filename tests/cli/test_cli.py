@@ -144,6 +144,14 @@ def test_a_demo_that_raises_is_told_with_its_line(cli: Any, make_course: MakeCou
     )
 
 
+def test_a_demo_that_raises_is_told_with_what_was_changed(
+    cli: Any, make_course: MakeCourse
+) -> None:
+    done = cli(course_of(make_course), "demo", "two-and-two", "--set", "fail=ValueError")
+
+    assert "It ran with fail=ValueError." in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

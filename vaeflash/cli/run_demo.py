@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vaeflash.card import Value
-from vaeflash.claims import parse_settings
+from vaeflash.claims import format_params, parse_settings, to_overlay
 from vaeflash.cli.consent import ask_to_run
 from vaeflash.cli.progress import Progressing
 from vaeflash.cli.screen import Screen
@@ -55,7 +55,7 @@ def run_one(
         _lesson(source, screen)
     with Progressing(settings.out, settings.err) as progress:
         run = run_demo(source, chosen, seed, runs.device, progress.track)
-        _stop_if_failed(run, debug=settings.debug)
+        _stop_if_failed(run, source, chosen, debug=settings.debug)
         runs.add(runs.job(source, chosen, seed), run)
         folder = out or Path("out") / name
         paths = _draw(run, folder)
@@ -84,11 +84,18 @@ def _settings_of(assignments: Sequence[str]) -> dict[str, Value]:
     return params
 
 
-def _stop_if_failed(run: Run, *, debug: bool) -> None:
-    if run.error != NO_ERROR:
-        where, _, message = run.message.partition(": ")
-        advice = run.traceback if debug else "`vaeflash --debug demo ...` shows the traceback."
-        raise DemoError(Problem(where, f"the demo raised {run.error}: {message}.", advice))
+def _stop_if_failed(
+    run: Run, source: DemoSource, chosen: Mapping[str, Value], *, debug: bool
+) -> None:
+    if run.error == NO_ERROR:
+        return
+    where, _, message = run.message.partition(": ")
+    advice = run.traceback if debug else "`vaeflash --debug demo ...` shows the traceback."
+    # Which values make sense only the demo knows; that a chosen one does not is the likely cause.
+    changed = {k: v for k, v in chosen.items() if v != source.parameters[k].default}
+    if changed:
+        advice = f"It ran with {format_params(to_overlay(changed))}. {advice}"
+    raise DemoError(Problem(where, f"the demo raised {run.error}: {message}.", advice))
 
 
 def _citing(course: Course, demo: str) -> list[Item]:
