@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from vaeflash.data import digits, faces
+from vaeflash.data import digits, faces, molecules, scroll
 from vaeflash.data.digits import MNIST_FILES, VARIABLE, user_folder
 from vaeflash.data.source import DataSource
 from vaeflash.errors import DataError, Problem
@@ -98,6 +98,16 @@ _KNOWN = {
         faces.CHOICES,
         faces.LICENCE,
     ),
+    "scroll": _Known(
+        lambda env, choice: scroll.find_scroll(choice),  # noqa: ARG005
+        scroll.CHOICES,
+        scroll.LICENCE,
+    ),
+    "molecules": _Known(
+        lambda env, choice: molecules.find_molecules(),  # noqa: ARG005
+        molecules.CHOICES,
+        molecules.LICENCE,
+    ),
 }
-CHOOSABLE = frozenset({"faces"})
+CHOOSABLE = frozenset({"faces", "scroll"})
 """Data sets of which a demo's parameter of the same name says which one: `--set faces=DIR`."""

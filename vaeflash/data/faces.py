@@ -7,15 +7,14 @@ a folder      two folders of pictures in it, one with glasses and one without
 
 from __future__ import annotations
 
-import hashlib
 import re
-from functools import cache
 from pathlib import Path
 
 from vaeflash.data import orl
+from vaeflash.data.drawn import code_fingerprint
 from vaeflash.data.source import DataSource, combined, digests
 from vaeflash.errors import DataError, Problem
-from vaeflash.fingerprint import LAB, canonical, parse_module
+from vaeflash.fingerprint import LAB
 
 DRAWN = "portraits"
 DRAWN_BY = ("painting", "people", "portraits")
@@ -52,12 +51,7 @@ def find_faces(choice: str = DRAWN) -> DataSource:
 def _drawn() -> DataSource:
     # What is drawn depends on the code alone; comments do not count, as in a demo's fingerprint.
     files = tuple(LAB / f"{module}.py" for module in DRAWN_BY)
-    return DataSource("faces", "drawn portraits", "drawn", files, combined(map(_code, files)))
-
-
-@cache
-def _code(path: Path) -> bytes:
-    return hashlib.sha256(canonical(parse_module(path, path.name)).encode()).digest()
+    return DataSource("faces", "drawn portraits", "drawn", files, code_fingerprint(files))
 
 
 def _photographs(root: Path) -> DataSource:
