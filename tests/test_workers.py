@@ -13,6 +13,7 @@ from conftest import MakeCourse
 
 from vaeflash.errors import DemoError
 from vaeflash.jobs import Job, Runs
+from vaeflash.machine import processors
 from vaeflash.runner import run_demo
 from vaeflash.runs import RunCache
 from vaeflash.workers import Children, InProcess, OnExecutor, default_jobs, local_workers
@@ -191,6 +192,13 @@ def test_memory_that_ran_out_is_not_remembered(make_course: MakeCourse, tmp_path
     runs.add(job, InProcess().submit(job).result())
 
     assert (runs.known(job).error, (tmp_path / "runs").exists()) == ("MemoryError", False)
+
+
+def test_joined_processes_share_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = processors()
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+
+    assert processors() == max(1, alone // 2)
 
 
 def test_each_child_gets_its_share_of_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,10 +79,26 @@ def choose_device(wanted: str = "auto") -> str:
 
 
 def processors() -> int:
-    """How many processors this process may use, which in a container is fewer than there are."""
+    """How many processors this process may use.
+
+    In a container these are fewer than there are; of processes that torchrun started, each has
+    its share.
+    """
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        found = len(os.sched_getaffinity(0))
+    else:
+        found = os.cpu_count() or 1
+    return max(1, found // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def is_joined() -> bool:
+    """Whether this process is one of several that torchrun started."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def follows() -> bool:
+    """Whether another of them shows and records what happens: all but the first follow."""
+    return is_joined() and int(os.environ.get("RANK", "0")) > 0
 
 
 def device_kind(device: str) -> str:

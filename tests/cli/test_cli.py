@@ -134,6 +134,20 @@ def test_figures_go_to_the_folder_that_out_names(cli: Any, make_course: MakeCour
     assert Path("figures/bars.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_of_joined_processes_the_first_shows_and_the_others_only_run(
+    cli: Any, make_course: MakeCourse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    course = make_course(demos={"coin": FIGURES})
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    told = {}
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        told[rank] = cli(course, "demo", "coin", "--trust", "--out", f"figures{rank}").stdout
+
+    assert (bool(told["0"]), told["1"]) == (True, "")
+    assert (Path("figures0").exists(), Path("figures1").exists()) == (True, False)
+
+
 def test_a_demo_that_raises_is_told_with_its_line(cli: Any, make_course: MakeCourse) -> None:
     done = cli(course_of(make_course), "demo", "two-and-two", "--set", "fail=ValueError")
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from vaeflash.consent import is_trusted, trust
 from vaeflash.course import Course
 from vaeflash.errors import CourseError, Problem
+from vaeflash.machine import is_joined
 
 if TYPE_CHECKING:
     from vaeflash.cli.app import Settings
@@ -36,7 +37,7 @@ def ask_to_run(settings: Settings, *, trusted: bool) -> None:
         trust(course)
         return
     where = str(course.root / "demos")
-    if not (sys.stdin.isatty() and settings.err.console.is_terminal):
+    if is_joined() or not (sys.stdin.isatty() and settings.err.console.is_terminal):
         raise CourseError(
             Problem(
                 where,

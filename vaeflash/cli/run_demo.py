@@ -18,7 +18,7 @@ from vaeflash.course import Course
 from vaeflash.errors import ClaimError, DemoError, Problem, VaeflashError
 from vaeflash.jobs import Runs
 from vaeflash.judge import answer_now, plain
-from vaeflash.machine import choose_device, device_kind
+from vaeflash.machine import choose_device, device_kind, follows, is_joined
 from vaeflash.needs import used_data
 from vaeflash.runner import run_demo
 from vaeflash.runs import NO_ERROR, Run
@@ -50,6 +50,10 @@ def run_one(
     chosen = source.accept(_settings_of(assignments), "--set")
     ask_to_run(settings, trusted=trusted)
     runs = Runs(choose_device(device))
+    if follows():
+        run = run_demo(source, chosen, seed, runs.device)
+        _stop_if_failed(run, source, chosen, debug=settings.debug)
+        return
     screen: Screen = settings.out
     if not as_json:
         _lesson(source, screen)
@@ -63,9 +67,11 @@ def run_one(
             _header(source, chosen, seed, runs.device, run, screen)
             _metrics(run, screen)
             _figures(run, paths, screen)
+        # A claim may need other runs, which the first of joined processes would make all alone.
+        claims = [] if is_joined() else _citing(course, name)
         answers = [
             (item, _answer(item, chosen, seed, runs))
-            for item in progress.track(_citing(course, name), "claims", None)
+            for item in progress.track(claims, "claims", None)
         ]
     if as_json:
         screen.json("demo", _demo_json(source, chosen, seed, runs.device, run, paths, answers))
