@@ -15,7 +15,7 @@ from vaeflash.standing import standing_of
 from vaeflash.tex import translate
 
 ROOT = bundled_root()
-COMPLETE = ("002", "004")
+COMPLETE = ("002", "003", "004")
 """Sources of which every statement has a card, or a reason why it cannot have one."""
 
 
