@@ -33,6 +33,7 @@ bench: $(VENV)/test.done ## start-up, parsing, export and checking, as ratios me
 	$(BIN)/python benchmarks/decks.py
 	$(BIN)/python benchmarks/export.py
 	$(BIN)/python benchmarks/check.py
+	$(BIN)/python benchmarks/widget.py
 
 wheel: $(VENV)/dev.done ## build the wheel, install it into an empty environment, use it from there
 	rm -rf dist build/wheel

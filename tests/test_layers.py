@@ -32,6 +32,7 @@ LAYERS = [
         "course",
         "runner",
         "figures",
+        "widget",
         "gallery",
         "selection",
         "media",

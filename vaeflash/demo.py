@@ -103,7 +103,56 @@ class Scatter:
     y_label: str = ""
 
 
-Figure: TypeAlias = "Images | Curves | Bars | Scatter"
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """A linear layer in bytes: output i is `scales[i] * (weights[i] @ x) + bias_scale * biases[i]`.
+
+    Attributes:
+        weights: `(n, k)`, integers from -127 to 127.
+        scales: `(n,)`, one for each row; kept in 16 bits.
+        biases: `(n,)`, integers from -127 to 127.
+        bias_scale: Of all biases; kept in 16 bits.
+    """
+
+    weights: ArrayLike
+    scales: ArrayLike
+    biases: ArrayLike
+    bias_scale: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoder:
+    """What decodes the points of a plane, and what an encoder put there.
+
+    Attributes:
+        layers: From two numbers to the pixels of a square grey picture; SiLU between any two of
+            them, a sigmoid at the end.
+        codes: `(N, 2)`, of pictures.
+        classes: `(N,)`, of the same, from 0 to 9.
+        path: Two points, each an example of its class, to be walked between.
+    """
+
+    layers: Sequence[Dense]
+    codes: ArrayLike
+    classes: ArrayLike
+    path: tuple[tuple[float, float], tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plane:
+    """A plane to touch: drag in it, and the decoded picture changes. Drawn, it is a grid of these.
+
+    Attributes:
+        decoders: By the name on a switch; of a single one the name is not shown.
+        ends: What `path` begins and ends at, in a word, e.g. `("1", "8")`.
+    """
+
+    caption: str
+    decoders: Mapping[str, Decoder]
+    ends: tuple[str, str]
+
+
+Figure: TypeAlias = "Images | Curves | Bars | Scatter | Plane"
 
 
 @dataclass(frozen=True, slots=True)

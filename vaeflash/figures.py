@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from vaeflash.demo import Bars, Curves, Figure, Images, Scatter
+from vaeflash.demo import Bars, Curves, Figure, Images, Plane, Scatter
 from vaeflash.errors import DemoError, Problem
 from vaeflash.files import write_atomically
+from vaeflash.widget.still import still
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +80,10 @@ def to_png(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
+    kind = type(figure).__name__
     try:
+        if isinstance(figure, Plane):
+            figure = still(figure)
         size = (width, _height(figure, width, captioned=captioned))
         canvas = Canvas(figsize=size, dpi=PIXELS / width, layout="constrained")
         FigureCanvasAgg(canvas)
@@ -97,7 +101,7 @@ def to_png(
         raise DemoError(
             Problem(
                 f"figure '{name}'",
-                f"its data cannot be drawn as {type(figure).__name__}: {error}.",
+                f"its data cannot be drawn as {kind}: {error}.",
                 "vaeflash.demo says which shapes each kind of figure takes.",
             )
         ) from error
@@ -119,7 +123,7 @@ def as_array(data: Any) -> Pixels:
     return np.asarray(data, dtype=np.float64)
 
 
-def _height(figure: Figure, width: float, *, captioned: bool) -> float:
+def _height(figure: Images | Curves | Bars | Scatter, width: float, *, captioned: bool) -> float:
     """Inches that hold the figure without gaps."""
     caption = 0.4 if captioned else 0.0
     if not isinstance(figure, Images):

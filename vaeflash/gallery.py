@@ -1,5 +1,6 @@
 """The pictures that a course ships: its demos' figures, drawn once, in `figures/DEMO/NAME.png`.
 
+What can be touched has its data beside its picture, in `NAME.widget.json` (`vaeflash.widget`).
 Drawing them takes the demo, and so torch; showing them takes only these files. Beside the pictures
 lies `index.json`: the captions, in the demo's order, and the fingerprint of the code that drew.
 """
@@ -13,14 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vaeflash.card import NO_FIGURE, Card
-from vaeflash.errors import CourseError, Problem
+from vaeflash.errors import CourseError, DemoError, Problem
 from vaeflash.files import read_text, write_atomically
 
 if TYPE_CHECKING:
-    from vaeflash.demo import Figure
+    from vaeflash.demo import Figure, Plane
 
 FOLDER = "figures"
 _INDEX = "index.json"
+_WIDGET = ".widget.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,14 @@ class Picture:
 
     Attributes:
         path: From the course's root.
+        widget: Where its data are, likewise, if it can be touched.
     """
 
     demo: str
     name: str
     path: str
     caption: str
+    widget: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def read_gallery(root: Path) -> Gallery:
             problems += error.problems
             continue
         pictures[demo] = [
-            Picture(demo, name, f"{FOLDER}/{demo}/{name}.png", caption)
+            Picture(demo, name, f"{FOLDER}/{demo}/{name}.png", caption, _widget(index, name))
             for name, caption in captions.items()
         ]
     if problems:
@@ -94,26 +98,53 @@ def draw(root: Path, demo: str, code: str, figures: Mapping[str, Figure]) -> dic
         figures: What a run of it returned.
 
     Returns:
-        Name of each figure -> its bytes.
+        Name of each figure -> the bytes of its picture and, if it can be touched, of its data.
 
     Raises:
         DemoError: A figure's data do not fit its kind; nothing is written then.
         CourseError: A file cannot be written, or the old index is damaged.
     """
+    from vaeflash.demo import Plane
     from vaeflash.figures import to_small_png
 
     folder = root / FOLDER / demo
     index = folder / _INDEX
     drawn = {name: to_small_png(figure, name) for name, figure in figures.items()}
+    widgets = {name: _packed(f, name) for name, f in figures.items() if isinstance(f, Plane)}
     before = _read_index(index)[1] if index.exists() else {}
     for name, content in drawn.items():
         write_atomically(folder / f"{name}.png", content)
+    for name, data in widgets.items():
+        write_atomically(folder / f"{name}{_WIDGET}", data)
     captions = {name: figure.caption for name, figure in figures.items()}
     text = json.dumps({"code": code, "captions": captions}, ensure_ascii=False, indent=1)
     write_atomically(index, text + "\n")
     for name in before.keys() - drawn.keys():
         (folder / f"{name}.png").unlink(missing_ok=True)
-    return {name: len(content) for name, content in drawn.items()}
+    for name in before.keys() - widgets.keys():
+        (folder / f"{name}{_WIDGET}").unlink(missing_ok=True)
+    return {name: len(picture) + len(widgets.get(name, b"")) for name, picture in drawn.items()}
+
+
+def _packed(figure: Plane, name: str) -> bytes:
+    from vaeflash.widget.packing import to_json
+
+    try:
+        return to_json(figure).encode()
+    except ValueError as error:
+        raise DemoError(
+            Problem(
+                f"figure '{name}'",
+                f"its data do not fit each other: {error}.",
+                "vaeflash.demo says which shapes each kind of figure takes.",
+            )
+        ) from error
+
+
+def _widget(index: Path, name: str) -> str:
+    """Where a figure's data are, from the course's root; empty if it has none."""
+    path = index.with_name(f"{name}{_WIDGET}")
+    return f"{FOLDER}/{index.parent.name}/{path.name}" if path.is_file() else ""
 
 
 def _read_index(path: Path) -> tuple[str, dict[str, str]]:

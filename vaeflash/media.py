@@ -1,6 +1,7 @@
-"""Pictures of the cards: found, checked, and named by their content.
+"""Pictures of the cards: found, checked, and named by their content; and the scripts of ours.
 
-Anki keeps a changed picture under its old name twice, so the name is a hash of the bytes.
+Anki keeps a changed picture under its old name twice, so the name is a hash of the bytes. It does
+not see that a card loads a script, and copies only what it sees and what begins with `_`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class MediaFiles:
 
     @property
     def contents(self) -> Mapping[str, bytes]:
-        """Name in Anki -> the picture, in the order they were first shown."""
+        """Name in Anki -> the picture or script, in the order they were first shown."""
         return self._contents
 
     def add(self, source: str, deck: str, where: str) -> str:
@@ -54,6 +55,13 @@ class MediaFiles:
             raise _unusable(where, source, reason, "Check its permissions.") from error
         digest = hashlib.sha256(content).hexdigest()[:20]
         name = f"vaeflash-{digest}{Path(source).suffix.lower()}"
+        self._contents[name] = content
+        return name
+
+    def add_script(self, program: str) -> str:
+        """Take a program along that this package wrote, never one from a course; its name."""
+        content = program.encode()
+        name = f"_vaeflash-{hashlib.sha256(content).hexdigest()[:20]}.js"
         self._contents[name] = content
         return name
 

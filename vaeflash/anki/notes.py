@@ -78,6 +78,7 @@ def make_note(
     status_of: StatusOf | None = None,
     figure: str = "",
     texts: Rendered | None = None,
+    widget: str = "",
 ) -> Note:
     """The note of a card.
 
@@ -91,6 +92,7 @@ def make_note(
         status_of: What each claim is worth; by default what the ledger says.
         figure: A picture of its demo, as HTML.
         texts: Renders texts; may remember some.
+        widget: In place of the picture something to touch, as HTML.
 
     Raises:
         CardError: A cloze card has no cloze, or one that does not end.
@@ -115,6 +117,7 @@ def make_note(
         "Demo": "\n".join(f"<p><code>vaeflash demo {escape(d)}</code></p>" for d in card.all_demos),
         "Sources": _list(card.sources),
         "Figure": figure,
+        "Widget": widget,
         "Prediction": _prediction(card),
         "Reversed": "yes" if card.kind is Kind.REVERSED else "",
     }

@@ -13,6 +13,8 @@ from typing import Final
 
 import genanki
 
+from vaeflash.widget.page import styles
+
 FIELDS: Final = (
     "Id",
     "Title",
@@ -31,8 +33,8 @@ FIELDS: Final = (
     "Extra3",
     "Extra4",
 )
-"""`Reversed` and `Prediction` make a card of their own when filled; `Widget` and the extras are
-empty in this release."""
+"""`Reversed` and `Prediction` make a card of their own when filled; the extras are empty in this
+release."""
 
 CARD_NAME: Final = "vaeflash card"
 CLOZE_NAME: Final = "vaeflash cloze"
@@ -75,4 +77,6 @@ def _note_type(number: int, name: str, templates: tuple[str, ...], kind: int) ->
 
 
 def _read(name: str) -> str:
-    return (files(__package__) / "templates" / name).read_text(encoding="utf-8")
+    """A template; or the styles, those of what can be touched among them."""
+    text = (files(__package__) / "templates" / name).read_text(encoding="utf-8")
+    return text + styles() if name == "card.css" else text

@@ -27,11 +27,12 @@ from vaeflash.anki.scheduling import Progress
 from vaeflash.anki.shelf import Shelf
 from vaeflash.card import NO_FIGURE, Card, Deck
 from vaeflash.errors import CardError, CourseError, Problem
-from vaeflash.files import write_atomically
+from vaeflash.files import read_text, write_atomically
 from vaeflash.gallery import Gallery
 from vaeflash.html import inline_to_html
 from vaeflash.ledger import Ledger
 from vaeflash.media import MediaFiles
+from vaeflash.widget.page import plane_html, to_script
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class ExportReport:
         cards: What Anki asks: a reversed card or a myth counts twice, a cloze card once for each
             number.
         decks: Decks with at least one note.
-        media: Pictures.
+        media: Pictures, and scripts of those that can be touched.
         changes: What is different from the last export.
         warnings: What the user may want to know before importing.
     """
@@ -99,7 +100,7 @@ def build_package(
     memory = memory or ExportMemory()
     texts = texts or Rendered()
     media = MediaFiles(media_root)
-    build = _Build(course_id, ledger, media, status_of, gallery or Gallery(), texts)
+    build = _Build(course_id, ledger, media_root, media, status_of, gallery or Gallery(), texts)
     names = [f"{course_title}::{deck.title}" for deck in decks]
     complete = False
     with tempfile.TemporaryFile(prefix="vaeflash-") as file:
@@ -143,6 +144,7 @@ class _Build:
         self,
         course_id: str,
         ledger: Ledger,
+        root: Path,
         media: MediaFiles,
         status_of: StatusOf | None,
         gallery: Gallery,
@@ -151,6 +153,7 @@ class _Build:
         self.warnings: list[Problem] = []
         self._course_id = course_id
         self._ledger = ledger
+        self._root = root
         self._media = media
         self._status_of = status_of
         self._gallery = gallery
@@ -180,6 +183,7 @@ class _Build:
 
     def _note(self, deck: Deck, card: Card, position: int) -> Note | None:
         try:
+            figure, widget = self._figure(deck, card)
             return make_note(
                 self._course_id,
                 deck,
@@ -188,8 +192,9 @@ class _Build:
                 lambda source: self._named(source, deck, card),
                 position,
                 self._status_of,
-                self._figure(deck, card),
+                figure,
                 self._texts,
+                widget,
             )
         except CardError as error:
             self._problems += error.problems
@@ -203,14 +208,33 @@ class _Build:
             self._problems += error.problems
             return source
 
-    def _figure(self, deck: Deck, card: Card) -> str:
+    def _figure(self, deck: Deck, card: Card) -> tuple[str, str]:
+        """What fills the fields `Figure` and `Widget`: one of them, or none.
+
+        Raises:
+            CardError: The picture or its data are gone or damaged.
+        """
         picture = self._gallery.of(card)
         if picture is None:
             if card.figure not in ("", NO_FIGURE):
                 self.warnings.append(self._unknown_figure(deck, card))
-            return ""
+            return "", ""
         name = self._media.add(picture.path, "", place(deck, card))
-        return figure_html(name, picture.caption)
+        if not picture.widget:
+            return figure_html(name, picture.caption), ""
+        called = f"{picture.demo}/{picture.name}"
+        try:
+            program = to_script(read_text(self._root / picture.widget), called)
+        except (ValueError, CourseError) as error:
+            raise CardError(
+                Problem(
+                    picture.widget,
+                    "what this figure shows when it is touched cannot be read.",
+                    f"`vaeflash figures {picture.demo}` writes it again.",
+                )
+            ) from error
+        script = f'<script src="{self._media.add_script(program)}"></script>'
+        return "", plane_html(called, name, picture.caption) + script
 
     def _unknown_figure(self, deck: Deck, card: Card) -> Problem:
         pictures = [p for demo in card.all_demos for p in self._gallery.pictures.get(demo, ())]

@@ -126,7 +126,7 @@ def export(
     screen.print(
         Text.assemble(
             (str(out), "bold"),
-            f": {report.notes} notes, {report.cards} cards, {report.media} pictures.",
+            f": {report.notes} notes, {report.cards} cards, {report.media} media files.",
         ),
         soft_wrap=True,
     )

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from vaeflash.demo import Bars, Curves, Figure, Images, Scatter
+from vaeflash.demo import Bars, Curves, Figure, Images, Plane, Scatter
 from vaeflash.figures import COLOURS, Pixels, as_array, picture
+from vaeflash.widget.still import still
 
 LEAST_TILE = 14
 """Columns that a picture needs to be recognised; fewer pictures are shown rather than smaller."""
@@ -21,6 +22,8 @@ SHADES = " ░▒▓█"
 
 def preview(figure: Figure, width: int, *, colour: bool = True) -> RenderableType:
     """A figure in at most `width` columns; without `colour`, in shades of the text colour."""
+    if isinstance(figure, Plane):
+        figure = still(figure)
     if isinstance(figure, Images):
         return _images(figure, width, colour=colour)
     if isinstance(figure, Curves):
