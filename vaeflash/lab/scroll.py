@@ -11,7 +11,6 @@ it is as it is, so the ink's contrast says nothing there.
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -100,9 +99,11 @@ class Scroll:
         """
         if self.source.kind == "drawn":
             return self._phantom(part, shape or SHAPE, ink, blank)
-        volume: Volume = _reader("grey").EightBits(
-            _reader("formats").open_volume(self.source.location)
-        )
+        # Late: what reads files comes with an extra, and no phantom needs it.
+        from vaeflash.lab.volumes.formats import open_volume
+        from vaeflash.lab.volumes.grey import EightBits
+
+        volume = EightBits(open_volume(self.source.location))
         return Cut(volume, _middle(_part_of(part, volume.shape, 0), shape))
 
     def surface(
@@ -132,7 +133,9 @@ class Scroll:
             phantom = self._phantom(part, (height, side, side), ink, blank)
             first = phantom.columns(depth).start
             return phantom.surface(range(height), range(first, first + width), depth)
-        surface: Surface = _reader("formats").open_surface(self.source.location)
+        from vaeflash.lab.volumes.formats import open_surface
+
+        surface = open_surface(self.source.location)
         z, y, x = _middle(_part_of(part, surface.voxels.shape, 1), shape).slices
         return Surface(surface.voxels[z, y, x], surface.ink[y, x], surface.mask[y, x])
 
@@ -158,15 +161,6 @@ def load(source: ScrollSource, generator: torch.Generator) -> Scroll:
     """What `lab.data("scroll")` gives."""
     train, test = torch.randint(2**62, (2,), generator=generator).tolist()
     return Scroll(source, (train, test))
-
-
-def _reader(module: str) -> Any:
-    """A module that reads files.
-
-    It is found by its name: evidence from phantoms does not hang on how files are read, nor on
-    the extra that this takes.
-    """
-    return importlib.import_module(f"vaeflash.lab.volumes.{module}")
 
 
 def _part_of(part: Part, shape: tuple[int, ...], axis: int) -> Box:
