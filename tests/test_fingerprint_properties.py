@@ -515,6 +515,7 @@ def test_whatever_the_demos_load_from_the_lab_counts() -> None:
 import json, sys
 from pathlib import Path
 from vaeflash.course import bundled_root, open_course
+from vaeflash.fingerprint import LAB
 from vaeflash.runner import import_demo, open_lab
 course = open_course(bundled_root())
 loaded = {}
@@ -524,7 +525,7 @@ for name in course.demo_paths:
     import_demo(course.demo(name))
     import vaeflash.lab.bench
     lab = [m.__file__ for n, m in sys.modules.items() if n.startswith("vaeflash.lab")]
-    loaded[name] = [f"lab/{Path(file).name}" for file in lab]
+    loaded[name] = [f"lab/{Path(file).relative_to(LAB).as_posix()}" for file in lab]
 print(json.dumps(loaded))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
