@@ -22,7 +22,7 @@ from vaeflash.check import check
 from vaeflash.cli import app
 from vaeflash.cli.app import Settings
 from vaeflash.cli.commands import studying  # noqa: F401
-from vaeflash.cli.keys import Lines
+from vaeflash.cli.keys import Lines, open_keys
 from vaeflash.cli.run_quiz import run_quiz
 from vaeflash.cli.screen import Screen
 from vaeflash.cli.trial import try_claims
@@ -440,6 +440,23 @@ def test_each_line_is_a_press(text: str, presses: list[str]) -> None:
 
 
 # In a real terminal
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+def test_a_signal_is_seen_though_its_handler_has_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It came between the last instruction and the wait, so the interpreter knows and Python not.
+    import pty
+
+    here, there = pty.openpty()
+    with os.fdopen(here, "wb", buffering=0) as hand, os.fdopen(there) as keyboard:
+        monkeypatch.setattr(sys, "stdin", keyboard)
+        with open_keys(interactive=True) as keys:
+            signal.signal(signal.SIGCONT, lambda *_: None)
+            signal.raise_signal(signal.SIGCONT)
+            hand.write(b"4")
+            presses = [keys.press(), keys.press()]
+
+    assert presses == ["resize", "4"]
 
 
 @pytest.mark.slow

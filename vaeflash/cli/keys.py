@@ -78,30 +78,34 @@ else:
     import termios
     import tty
 
+    # After Ctrl-Z and `fg` the screen is another, too, and the terminal may be as before.
+    _RESIZING: Final = frozenset({signal.SIGWINCH, signal.SIGCONT})
+
     class Keyboard:
         """A terminal that hands over every key at once and does not show it; Ctrl-C interrupts."""
 
         def __init__(self, descriptor: int) -> None:
             self._descriptor = descriptor
             self._before = termios.tcgetattr(descriptor)
-            # A signal may come between two reads: it is written down where a read sees it.
-            self._resized, self._resizing = os.pipe()
-            os.set_blocking(self._resizing, False)
-            # After Ctrl-Z and `fg` the screen is another, too, and the terminal may be as before.
+            # A signal may come just before a read begins to wait, and Python's own handler would
+            # run only after it: so the interpreter writes it down at once where that read sees it.
+            self._signalled, self._signalling = os.pipe()
+            os.set_blocking(self._signalling, False)
+            self._wakeup = signal.set_wakeup_fd(self._signalling, warn_on_full_buffer=False)
             self._handlers: dict[int, Any] = {
-                number: signal.signal(number, self._resize)
-                for number in (signal.SIGWINCH, signal.SIGCONT)
+                number: signal.signal(number, _written_down) for number in _RESIZING
             }
             tty.setcbreak(descriptor, termios.TCSADRAIN)
 
         def press(self) -> str:
             """The next key, or "resize"."""
-            waiting = [self._descriptor, self._resized]
-            ready, _, _ = select.select(waiting, [], [])
-            if self._resized in ready:
-                os.read(self._resized, 4096)
-                tty.setcbreak(self._descriptor, termios.TCSADRAIN)
-                return "resize"
+            while True:
+                ready, _, _ = select.select([self._descriptor, self._signalled], [], [])
+                if self._signalled not in ready:
+                    break
+                if not _RESIZING.isdisjoint(os.read(self._signalled, 4096)):
+                    tty.setcbreak(self._descriptor, termios.TCSADRAIN)
+                    return "resize"
             char = self._character()
             if char == "\x1b" and self._skip_sequence():
                 return ""
@@ -121,15 +125,9 @@ else:
             termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
-            os.close(self._resized)
-            os.close(self._resizing)
-
-        def _resize(self, *_: object) -> None:
-            # A full pipe says already that the size has changed.
-            try:
-                os.write(self._resizing, b"!")
-            except BlockingIOError:
-                return
+            signal.set_wakeup_fd(self._wakeup)
+            os.close(self._signalled)
+            os.close(self._signalling)
 
         def _character(self) -> str:
             """One character of UTF-8; the end of input counts as Ctrl-D."""
@@ -153,6 +151,10 @@ else:
                 if not begins and (char.isalpha() or char == "~"):
                     break
             return skipped
+
+
+def _written_down(*_: object) -> None:
+    """A signal of which the interpreter has told `signal.set_wakeup_fd` already."""
 
 
 def _is_whole(read: bytes) -> bool:
