@@ -212,7 +212,7 @@ def test_figures_of_an_older_demo_are_noted(cli: CLI, write: Write) -> None:
     course = write("a")
     cli(course, "figures", "--trust")
     write_atomically(course.root / "demos" / "coin.py", DRAWS.replace("1.0", "0.5"))
-    fingerprint._code_of.cache_clear()  # each command is a process of its own
+    fingerprint.forget()  # each command is a process of its own
 
     told = cli(course, "export-anki").stdout
 

@@ -185,12 +185,12 @@ def judged(make_course: MakeCourse) -> Standing:
 def standing_after(judged: Standing, old: str, new: str, file: str) -> Status:
     """The status after an edit of the course, read anew."""
     from vaeflash.course import open_course
-    from vaeflash.fingerprint import _code_of
+    from vaeflash.fingerprint import forget
 
     path = judged.course.root / file
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
-    _code_of.cache_clear()
+    forget()
     course: Course = open_course(judged.course.root)
     ((_, edited),) = course.cards()
     return Standing(course, judged.ledger).entry(edited, edited.claims[0]).status

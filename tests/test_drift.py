@@ -11,7 +11,7 @@ from vaeflash.cli import app
 from vaeflash.consent import trust
 from vaeflash.course import Course
 from vaeflash.drift import _alike
-from vaeflash.fingerprint import _code_of
+from vaeflash.fingerprint import forget
 
 METAS = (
     ":demo coin\n:claim heads == 1\n:control rate=0",
@@ -35,7 +35,7 @@ def locked(course: Course, old: str = "", new: str = "") -> tuple[int, list[dict
     demo = course.root / "demos" / "coin.py"
     demo.write_text(demo.read_text().replace(old, new) if old else demo.read_text())
     # A process reads and imports each file once; here it changes in between.
-    _code_of.cache_clear()
+    forget()
     for name in [name for name in sys.modules if name.startswith("vaeflash_demos_")]:
         del sys.modules[name]
     before = course.ledger_path.read_bytes()

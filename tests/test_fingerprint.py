@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from vaeflash.files import cache_folder
-from vaeflash.fingerprint import LAB, _code_of, fingerprint
+from vaeflash.fingerprint import LAB, fingerprint, forget
 
 DEMO = '''
 """The headline.
@@ -43,7 +43,7 @@ def edited(path: Path, old: str, new: str) -> str:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
-    _code_of.cache_clear()
+    forget()
     return fingerprint(path.parent / "demo.py")
 
 
@@ -87,6 +87,7 @@ def test_the_place_of_course_and_package_does_not_show(
     elsewhere = tmp_path_factory.mktemp("a-package-that-sorts-first") / "lab"
     shutil.copytree(LAB, elsewhere)
     monkeypatch.setattr("vaeflash.fingerprint.LAB", elsewhere)
+    forget()
 
     assert fingerprint(folder / "demo.py") == before
 
@@ -101,7 +102,7 @@ def test_the_lab_counts_through_its_imports(
     # The demo imports nothing from there; the bench does.
     with (lab / "datasets.py").open("a") as file:
         file.write("ANOTHER_CONSTANT = 1\n")
-    _code_of.cache_clear()
+    forget()
 
     assert fingerprint(folder / "demo.py") != before
 
@@ -112,14 +113,14 @@ def test_a_damaged_memory_is_worked_out_again(folder: Path, damage: str) -> None
     for file in (cache_folder() / "code").rglob("*"):
         if file.is_file():
             file.write_text(damage)
-    _code_of.cache_clear()
+    forget()
 
     assert fingerprint(folder / "demo.py") == before
 
 
 def test_what_is_remembered_is_what_is_worked_out(folder: Path) -> None:
     worked_out = fingerprint(folder / "demo.py")
-    _code_of.cache_clear()
+    forget()
 
     assert fingerprint(folder / "demo.py") == worked_out
 
@@ -136,7 +137,7 @@ def test_a_data_set_counts_for_the_demos_that_need_it_and_for_no_other(
     before = fingerprint(other), fingerprint(needs)
     with (lab / "digits.py").open("a") as file:
         file.write("ANOTHER_CONSTANT = 1\n")
-    _code_of.cache_clear()
+    forget()
 
     after = fingerprint(other), fingerprint(needs)
 

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from vaeflash.course import bundled_root, open_course
 from vaeflash.errors import DemoError
 from vaeflash.files import cache_folder
-from vaeflash.fingerprint import LAB, _code_of, canonical, covered, fingerprint
+from vaeflash.fingerprint import LAB, canonical, covered, fingerprint, forget
 from vaeflash.runner import import_demo
 from vaeflash.source import read_demo
 
@@ -55,7 +55,7 @@ def laid_out(files: Mapping[str, str], place: str = "course") -> Iterator[Path]:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text.encode())
-        _code_of.cache_clear()
+        forget()
         yield folder / "demos" / "demo.py"
 
 

@@ -13,7 +13,7 @@ import ast
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,29 +54,56 @@ def covered(path: Path) -> Mapping[str, str]:
     # Not resolved: a demo that is a link imports what lies beside the link.
     demo = path.absolute()
     digests: dict[str, str] = {}
-    waiting = [demo, *_files("vaeflash.lab.bench", demo, demo.parent)]
+    bench = _counting(_files("vaeflash.lab.bench", demo, demo.parent), demo.parent)
+    waiting = [demo, *map(Path, bench)]
     while waiting:
         module = waiting.pop()
-        place = _place(module, demo.parent)
-        if place and place not in digests and (module == demo or module.is_file()):
-            code = _code_of(module)
-            digests[place] = code.digest
-            waiting += [file for name in code.imports for file in _files(name, module, demo.parent)]
+        place = _place(str(module), demo.parent)
+        if place not in digests:
+            digests[place] = _code_of(module).digest
+            waiting += _imported(module, demo.parent)
     return digests
 
 
-def _place(module: Path, demos: Path) -> str:
+def code_digest(module: Path) -> str:
+    """The digest of a module's syntax tree, 64 hex digits; what it imports does not count.
+
+    Raises:
+        CourseError: It cannot be read.
+        DemoError: It is not Python.
+    """
+    return _code_of(module).digest
+
+
+def forget() -> None:
+    """Read modules anew: one was edited since this process has read it."""
+    _code_of.cache_clear()
+    _imported.cache_clear()
+
+
+@cache
+def _imported(module: Path, demos: Path) -> tuple[Path, ...]:
+    """The modules of the course and the lab that a module imports."""
+    files = (file for name in _code_of(module).imports for file in _files(name, module, demos))
+    return tuple(map(Path, dict.fromkeys(_counting(files, demos))))
+
+
+def _counting(files: Iterable[str], demos: Path) -> Iterator[str]:
+    """Those files that are there and count."""
+    return (file for file in files if _place(file, demos) and os.path.isfile(file))  # noqa: PTH113
+
+
+def _place(module: str, demos: Path) -> str:
     """A module's path in the course or the lab; empty for any other, which does not count."""
-    # As text: pathlib would take a third of the time of a check that finds every run known.
-    path = str(module)
     for name, root in (("demos", f"{demos}{os.sep}"), ("lab", f"{LAB}{os.sep}")):
-        if path.startswith(root):
-            return f"{name}/{path.removeprefix(root).replace(os.sep, '/')}"
+        if module.startswith(root):
+            return f"{name}/{module.removeprefix(root).replace(os.sep, '/')}"
     return ""
 
 
-def _files(name: str, module: Path, demos: Path) -> Iterator[Path]:
+def _files(name: str, module: Path, demos: Path) -> Iterator[str]:
     """The files that may run when `module` imports a dotted name: it, and packages on the way."""
+    # As text: pathlib would take most of the time of `vaeflash list`.
     bare = name.lstrip(".")
     parts = bare.split(".")
     folders: Sequence[Path]
@@ -87,13 +114,13 @@ def _files(name: str, module: Path, demos: Path) -> Iterator[Path]:
     else:
         # No run finds its course this way, unless Python's search path happens to name it.
         folders = [demos, demos.parent]
-    for folder in folders:
+    for folder in map(str, folders):
         for part in parts:
             if part == "*":  # what `__all__` may name
-                yield from folder.rglob("*.py")
-            yield folder / f"{part}.py"
-            folder = folder / part
-            yield folder / "__init__.py"
+                yield from map(str, Path(folder).rglob("*.py"))
+            yield f"{folder}{os.sep}{part}.py"
+            folder = f"{folder}{os.sep}{part}"
+            yield f"{folder}{os.sep}__init__.py"
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,6 @@ class DemoSource:
         lesson: The module's docstring.
         deterministic: Whether the seed changes nothing, by its own word.
         multithreaded: Whether a run is faster on several threads; small networks are slower.
-        metrics: Names it measures, or `None` if the source does not list them plainly.
     """
 
     name: str
@@ -93,12 +92,17 @@ class DemoSource:
     needs: tuple[str, ...]
     deterministic: bool
     multithreaded: bool
-    metrics: frozenset[str] | None
 
     @property
     def headline(self) -> str:
         """The first line of the lesson: the claim in words."""
         return self.lesson.partition("\n")[0]
+
+    @cached_property
+    def metrics(self) -> frozenset[str] | None:
+        """What its runs measure, where the source writes that out, else `None`."""
+        # Looked for when asked: it means a walk through the whole tree, which `list` can spare.
+        return _metrics(parse_module(self.path, self.shown))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -166,7 +170,6 @@ def read_demo(name: str, path: Path, shown: str) -> DemoSource:
         needs=tuple(needs) if isinstance(needs, tuple | list) else (),
         deterministic=_literal(constants.get("DETERMINISTIC")) is True,
         multithreaded=_literal(constants.get("MULTITHREADED")) is True,
-        metrics=_metrics(tree),
     )
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 
 from vaeflash.data.source import combined
-from vaeflash.fingerprint import canonical, parse_module
+from vaeflash.fingerprint import code_digest
 
 
 def code_fingerprint(files: Iterable[Path]) -> str:
@@ -17,9 +15,4 @@ def code_fingerprint(files: Iterable[Path]) -> str:
     Raises:
         DemoError: One is not Python.
     """
-    return combined(map(_code, files))
-
-
-@cache
-def _code(path: Path) -> bytes:
-    return hashlib.sha256(canonical(parse_module(path, path.name)).encode()).digest()
+    return combined(bytes.fromhex(code_digest(file)) for file in files)

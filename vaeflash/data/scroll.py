@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from vaeflash.data.drawn import code_fingerprint
 from vaeflash.data.source import DataSource, combined, digests
@@ -70,6 +69,9 @@ def find_scroll(choice: str = DRAWN) -> ScrollSource:
     if choice in ("", DRAWN):
         return _phantom()
     if choice.startswith("file://"):
+        # It brings the whole of HTTP, and every command that reads cards imports this module.
+        from urllib.request import url2pathname
+
         return _files(Path(url2pathname(urlsplit(choice).path)))
     if "://" in choice or "::" in choice:
         return _address(choice)
