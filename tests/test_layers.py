@@ -37,6 +37,7 @@ LAYERS = [
         "selection",
         "media",
         "anki",
+        "site",
         "store",
         "jobs",
         "worker",
@@ -122,9 +123,12 @@ def test_the_engine_names_no_demo() -> None:
         ["stats"],
         ["orphans"],
         ["export-reviews"],
+        ["export-html"],
     ],
 )
-def test_commands_that_only_read_cards_start_without_torch(command: list[str]) -> None:
+def test_commands_that_only_read_cards_start_without_torch(
+    command: list[str], tmp_path: Path
+) -> None:
     script = (
         "import sys\n"
         "from vaeflash.cli import app\n"
@@ -133,7 +137,7 @@ def test_commands_that_only_read_cards_start_without_torch(command: list[str]) -
         "sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, *command], capture_output=True, check=False
+        [sys.executable, "-c", script, *command], cwd=tmp_path, capture_output=True, check=False
     )
 
     assert done.returncode == 0, done.stderr.decode()

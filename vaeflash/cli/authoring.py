@@ -116,7 +116,7 @@ def export(
         restamp=restamp,
         progress=progress,
     )
-    warnings = [*report.warnings, *_outdated(course, gallery)]
+    warnings = [*report.warnings, *outdated(course, gallery)]
     if as_json:
         shown = asdict(report) | {"warnings": [asdict(warning) for warning in warnings]}
         if progress is not None:
@@ -170,7 +170,7 @@ def _tell_carried(carried: Carried, decks: Sequence[Deck], screen: Screen) -> No
         screen.note("  Cards that are there already keep the reviews that they have there.")
 
 
-def _outdated(course: Course, gallery: Gallery) -> Iterator[Problem]:
+def outdated(course: Course, gallery: Gallery) -> Iterator[Problem]:
     """Figures that another version of their demo drew."""
     for demo, code in gallery.codes.items():
         if demo in course.demo_paths and course.demo(demo).fingerprint != code:

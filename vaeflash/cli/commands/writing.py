@@ -1,4 +1,4 @@
-"""Commands that write files of a course, or an Anki package."""
+"""Commands that write files of a course, an Anki package, or pages."""
 
 from __future__ import annotations
 
@@ -137,25 +137,29 @@ def figures(
     draw.draw_figures(ctx.obj, demos or [], trusted=trust, as_json=json)
 
 
+Decks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--deck",
+        metavar="DECK",
+        help="Only this deck, by file or title, and decks below it. Repeatable.",
+        autocompletion=complete_decks,
+    ),
+]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="TAG", help="Only cards with this tag. Repeatable."),
+]
+
+
 @app.command("export-anki")
 def export_anki(
     ctx: typer.Context,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Default: the course's id, .apkg.")
     ] = None,
-    decks: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--deck",
-            metavar="DECK",
-            help="Only this deck, by file or title, and decks below it. Repeatable.",
-            autocompletion=complete_decks,
-        ),
-    ] = None,
-    tags: Annotated[
-        list[str] | None,
-        typer.Option("--tag", metavar="TAG", help="Only cards with this tag. Repeatable."),
-    ] = None,
+    decks: Decks = None,
+    tags: Tags = None,
     restamp: Annotated[
         bool,
         typer.Option(
@@ -190,5 +194,35 @@ def export_anki(
         tags=tags or [],
         restamp=restamp,
         with_scheduling=with_scheduling,
+        as_json=json,
+    )
+
+
+@app.command("export-html")
+def export_html(
+    ctx: typer.Context,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Default: the course's id, -html."),
+    ] = None,
+    decks: Decks = None,
+    tags: Tags = None,
+    json: Json = False,
+) -> None:
+    """Write the course as plain pages, one a deck.
+
+    They work from a disk, offline, on a phone and on paper. A folder that holds an earlier export
+    is brought up to date; other files in it are left alone.
+
+    Example: vaeflash export-html -o public
+    """
+    from vaeflash.cli import export_site
+
+    export_site.export(
+        ctx.obj.course,
+        output,
+        ctx.obj.out,
+        decks=decks or [],
+        tags=tags or [],
         as_json=json,
     )

@@ -1,0 +1,10 @@
+"""Decks and the ledger -> static pages that any browser shows, from a disk or a server.
+
+    cards + ledger -> pages, search index, media -> one folder
+
+`build_site` reads cards, evidence and pictures; it runs no demo and needs no torch.
+"""
+
+from vaeflash.site.build import SiteReport, build_site
+
+__all__ = ["SiteReport", "build_site"]

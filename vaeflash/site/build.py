@@ -1,0 +1,236 @@
+"""A course's decks, evidence and pictures -> the files of its site."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from vaeflash.card import NO_FIGURE, Card, Deck, Status
+from vaeflash.errors import CardError, CourseError, Problem
+from vaeflash.files import read_text
+from vaeflash.gallery import Gallery
+from vaeflash.ledger import Ledger
+from vaeflash.media import MediaFiles
+from vaeflash.site.article import Shown, article_html, figure_html
+from vaeflash.site.folder import write_site
+from vaeflash.site.page import (
+    INDEX,
+    PROGRAM,
+    STYLES,
+    Chapter,
+    deck_page,
+    index_page,
+    program,
+    styles,
+)
+from vaeflash.site.search import INDEX as SEARCH
+from vaeflash.site.search import search_index
+from vaeflash.site.text import Writer
+from vaeflash.widget.page import plane_html, to_script
+
+MEDIA = "media"
+
+
+@dataclass(frozen=True, slots=True)
+class SiteReport:
+    """What a site holds.
+
+    Attributes:
+        cards: Those that were chosen.
+        decks: Pages with at least one card.
+        media: Pictures, and scripts of those that can be touched.
+        size: Bytes of all files together.
+        written: Files that were not there or are different now.
+        removed: Files of the last export that this one does not have.
+        warnings: What the author may want to know.
+    """
+
+    cards: int
+    decks: int
+    media: int
+    size: int
+    written: tuple[str, ...]
+    removed: tuple[str, ...]
+    warnings: tuple[Problem, ...] = ()
+
+
+def build_site(
+    course_id: str,
+    course_title: str,
+    decks: Sequence[Deck],
+    ledger: Ledger,
+    root: Path,
+    out: Path,
+    *,
+    gallery: Gallery | None = None,
+    chosen: Container[str | None] | None = None,
+) -> SiteReport:
+    """Write the site of a course.
+
+    Args:
+        course_id: Whose pages the folder holds; it takes those of one course.
+        course_title: Heads every page.
+        decks: All of them, in order.
+        ledger: The evidence as it stands today; a claim that is not in it is shown as not run.
+        root: The course's folder; deck paths and images are inside it.
+        out: The folder to write into; files that an export did not write are left alone.
+        gallery: The figures to show; none by default.
+        chosen: Ids of the cards to show; all by default.
+
+    Raises:
+        CardError: Cards cannot be shown as they are; every reason is reported.
+        CourseError: The folder cannot be written, or holds somebody else's files of these names.
+    """
+    problems = list(_identity_problems(decks))
+    if problems:
+        raise CardError(*problems)
+    chapters = list(_chapters(decks, ledger, chosen))
+    build = _Build(course_title, chapters, ledger, root, gallery or Gallery())
+    site = build.files()
+    written, removed = write_site(out, course_id, site)
+    return SiteReport(
+        cards=sum(len(chapter.cards) for chapter in chapters),
+        decks=len(chapters),
+        media=sum(name.startswith(f"{MEDIA}/") for name in site),
+        size=sum(map(len, site.values())),
+        written=written,
+        removed=removed,
+        warnings=tuple(build.warnings),
+    )
+
+
+class _Build:
+    """Writes the pages, collecting media and problems."""
+
+    def __init__(
+        self, title: str, chapters: Sequence[Chapter], ledger: Ledger, root: Path, gallery: Gallery
+    ) -> None:
+        self.warnings: list[Problem] = []
+        self._title = title
+        self._chapters = chapters
+        self._ledger = ledger
+        self._root = root
+        self._gallery = gallery
+        self._pictures = MediaFiles(root)
+        self._programs: dict[str, bytes] = {}
+        self._problems: list[Problem] = []
+
+    def files(self) -> dict[str, bytes]:
+        """Every file of the site, by its path in the folder.
+
+        Raises:
+            CardError: An image or a figure cannot be used; every one is reported.
+        """
+        writer = Writer(str)
+        pages = {INDEX: index_page(self._title, self._chapters, writer)}
+        for number, chapter in enumerate(self._chapters):
+            pages[chapter.file] = self._deck(number, chapter)
+        if self._problems:
+            raise CardError(*dict.fromkeys(self._problems))
+        texts = pages | {
+            STYLES: styles(),
+            PROGRAM: program(),
+            SEARCH: search_index(self._chapters),
+        }
+        pictures = {f"{MEDIA}/{name}": data for name, data in self._pictures.contents.items()}
+        return {name: text.encode() for name, text in texts.items()} | pictures | self._programs
+
+    def _deck(self, number: int, chapter: Chapter) -> str:
+        articles, scripts = [], []
+        for card in chapter.cards:
+            where = _place(chapter.deck, card)
+            writer = Writer(partial(self._image, deck=chapter.deck, where=where))
+            figure = self._figure(chapter.deck, card)
+            articles.append(article_html(chapter.deck, card, self._ledger, figure, writer))
+            scripts.append(figure.script)
+            self.warnings += [
+                Problem(where, f"a formula stays TeX: {reason}", "Write it another way.")
+                for reason in dict.fromkeys(writer.unread)
+            ]
+        used = list(dict.fromkeys(filter(None, scripts)))
+        return deck_page(self._title, self._chapters, number, articles, used, Writer(str))
+
+    def _image(self, source: str, deck: Deck, where: str) -> str:
+        """Takes a picture along; what is wrong with it joins the other problems."""
+        try:
+            return f"{MEDIA}/{self._pictures.add(source, deck.path, where)}"
+        except CardError as error:
+            self._problems += error.problems
+            return source
+
+    def _figure(self, deck: Deck, card: Card) -> Shown:
+        picture = self._gallery.of(card)
+        if picture is None:
+            if card.figure not in ("", NO_FIGURE):
+                self.warnings.append(self._unknown_figure(deck, card))
+            return Shown()
+        source = self._image(picture.path, Deck(""), _place(deck, card))
+        if not picture.widget:
+            return Shown(figure_html(source, picture.caption))
+        called = f"{picture.demo}/{picture.name}"
+        try:
+            data = to_script(read_text(self._root / picture.widget), called).encode()
+        except (ValueError, CourseError):
+            self._problems.append(
+                Problem(
+                    picture.widget,
+                    "what this figure shows when it is touched cannot be read.",
+                    f"`vaeflash figures {picture.demo}` writes it again.",
+                )
+            )
+            return Shown()
+        # No `_` in front, as in Anki: servers for project pages hide such files.
+        name = f"{MEDIA}/plane-{hashlib.sha256(data).hexdigest()[:20]}.js"
+        self._programs[name] = data
+        return Shown(plane_html(called, source, picture.caption), name)
+
+    def _unknown_figure(self, deck: Deck, card: Card) -> Problem:
+        pictures = [p for demo in card.all_demos for p in self._gallery.pictures.get(demo, ())]
+        known = ", ".join(picture.name for picture in pictures) or "none"
+        return Problem(
+            _place(deck, card),
+            f"no figure '{card.figure}' of its demos was drawn.",
+            f"Drawn: {known}. `vaeflash figures {' '.join(card.all_demos)}` draws them.",
+        )
+
+
+def _chapters(
+    decks: Sequence[Deck], ledger: Ledger, chosen: Container[str | None] | None
+) -> Iterator[Chapter]:
+    for deck in decks:
+        cards = [card for card in deck.cards if chosen is None or card.id in chosen]
+        entries = [
+            ledger.get(card.id, claim.text, myth=claim.myth)
+            for card in cards
+            for claim in card.claims
+        ]
+        if cards or chosen is None:
+            yield Chapter(deck, cards, [e.status if e else Status.NOT_RUN for e in entries])
+
+
+def _identity_problems(decks: Sequence[Deck]) -> Iterator[Problem]:
+    used = Counter(card.id for deck in decks for card in deck.cards)
+    for deck in decks:
+        for card in deck.cards:
+            if card.id is None:
+                yield Problem(
+                    _place(deck, card),
+                    f"the card '{card.title}' has no id, so nothing could link to it.",
+                    "Run `vaeflash id`, which writes one into the deck.",
+                )
+            elif used[card.id] > 1:
+                yield Problem(
+                    _place(deck, card),
+                    "another card of the course has the same id.",
+                    "An id is unique in the course: choose another for the newer card.",
+                )
+
+
+def _place(deck: Deck, card: Card) -> str:
+    """Where a message says a card is."""
+    file = f"{deck.path or deck.title}:{card.line}"
+    return f"{file} (card '{card.id}')" if card.id else file
