@@ -68,6 +68,7 @@ FORMULAS = [
     (r"\frac12 + \tfrac{1}{3} + \dfrac 3 4", "½ + ⅓ + ¾"),
     (r"\frac{a + b}{c}", "(a + b)/c"),
     (r"\frac{a}{b c}", "a/(bc)"),
+    (r"\frac{a}{c(1 - c)}", "a/(c(1 − c))"),
     (r"\frac{a}{b}c", "a/b c"),
     (r"\frac{\frac{a}{b}}{c}", "(a/b)/c"),
     (r"\left(\frac{a}{b}\right)^2 - {\frac{a}{b}}^2", "(a/b)² − (a/b)²"),

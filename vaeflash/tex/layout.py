@@ -218,8 +218,14 @@ def _is_factor(atoms: Sequence[Atom]) -> bool:
         len(atoms) == 1
         or (text.isascii() and text.replace(".", "").isdecimal())
         or (len(atoms) == 2 and atoms[0].text in ("d", "∂"))
-        or _outside_brackets(text) in ("()", "[]", f"{atoms[0].text}()")
+        or _outside_brackets(text) in ("()", "[]")
+        or (_outside_brackets(text) == f"{atoms[0].text}()" and not _holds_sum(text))
     )
+
+
+def _holds_sum(text: str) -> bool:
+    """Whether a sum is inside: `c(1 − c)` is a product rather than a function of something."""
+    return " + " in text or " − " in text
 
 
 def _outside_brackets(text: str) -> str:
