@@ -44,6 +44,7 @@ wheel: $(VENV)/dev.done ## build the wheel, install it into an empty environment
 	cd "$$(mktemp -d)" && $(CURDIR)/build/wheel/bin/vaeflash demo conv-shapes
 	cd "$$(mktemp -d)" && $(CURDIR)/build/wheel/bin/vaeflash check --locked
 	cd "$$(mktemp -d)" && $(CURDIR)/build/wheel/bin/vaeflash export-anki
+	cd "$$(mktemp -d)" && $(CURDIR)/build/wheel/bin/vaeflash export-html
 
 clean: ## remove everything that was built
 	rm -rf $(VENV) build dist out *.apkg

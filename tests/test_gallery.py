@@ -94,8 +94,10 @@ def test_the_bundled_figures_are_small() -> None:
 
 def test_the_bundled_figures_are_those_of_the_demos_as_they_are() -> None:
     codes = {name: BUNDLED.demo(name).fingerprint for name in BUNDLED.demo_paths}
+    undrawn = codes.keys() - read_gallery(BUNDLED.root).codes.keys()
 
-    assert read_gallery(BUNDLED.root).codes == codes
+    assert {name for name in undrawn if "cuda" not in BUNDLED.demo(name).needs} == set()
+    assert read_gallery(BUNDLED.root).codes.items() <= codes.items()
 
 
 def test_every_figure_that_a_bundled_card_names_is_there() -> None:

@@ -31,14 +31,21 @@ def data_needs(
     )
 
 
-def missing_need(source: DemoSource, device: str) -> str:
-    """What the demo needs and this run would not have; empty if nothing."""
+def missing_equipment(source: DemoSource, device: str) -> str:
+    """What the demo needs, data aside, and this run would not have; empty if nothing."""
     for need in source.needs:
         if need == "cuda" and device_kind(device) != "cuda":
             return "the demo needs a CUDA device"
         extra = need.removeprefix("extra:")
         if extra != need and not has_extra(extra):
             return f"the demo needs the extra '{extra}'"
+    return ""
+
+
+def missing_need(source: DemoSource, device: str) -> str:
+    """What the demo needs and this run would not have; empty if nothing."""
+    if missing := missing_equipment(source, device):
+        return missing
     for name, choice in data_needs(source):
         try:
             find(name, choice=choice)

@@ -213,6 +213,16 @@ def test_every_error_of_every_deck_is_told(cli: Any, make_course: MakeCourse) ->
     assert [told.count(f"cards/{stem}.md:") for stem in ("one", "two")] >= [2, 2]
 
 
+def test_a_demo_for_a_gpu_shows_its_lesson_and_refuses_without_one(
+    cli: Any, make_course: MakeCourse
+) -> None:
+    course = make_course(cards={}, demos={"gpu": f'{SUM}\nNEEDS = ("cuda",)\n'})
+    done = cli(course, "demo", "gpu", "--device", "cpu")
+
+    assert (done.exit_code, "Two and two make four." in done.stdout) == (2, True)
+    assert "the demo needs a CUDA device" in done.stderr
+
+
 DIGITS = 'NEEDS = ("digits",)\n' + SUM.replace(
     "    if params", "    lab.data('digits')\n    if params"
 )

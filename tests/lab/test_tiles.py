@@ -112,11 +112,12 @@ def test_a_sum_of_weighted_predictions_over_a_count_is_no_mean():
     assert (wrong - x).abs().max() > 0.5
 
 
+@pytest.mark.parametrize("batch", [1, 2, 1000])
 @pytest.mark.parametrize("window", ["uniform", "hann", "gaussian"])
-def test_a_network_of_pictures_gives_a_picture(window):
+def test_a_network_of_pictures_gives_a_picture(window, batch):
     x = volume(6, 20, 31)
 
-    found = predict_tiled(MeanDepth(), x, (6, 8, 8), 3, window)
+    found = predict_tiled(MeanDepth(), x, (6, 8, 8), 3, window, batch=batch)
 
     torch.testing.assert_close(found, x.mean(0))
 

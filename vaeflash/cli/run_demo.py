@@ -19,7 +19,7 @@ from vaeflash.errors import ClaimError, DemoError, Problem, VaeflashError
 from vaeflash.jobs import Runs
 from vaeflash.judge import answer_now, plain
 from vaeflash.machine import choose_device, device_kind, follows, is_joined
-from vaeflash.needs import used_data
+from vaeflash.needs import missing_equipment, used_data
 from vaeflash.runner import run_demo
 from vaeflash.runs import NO_ERROR, Run
 from vaeflash.selection import Item, read_claim
@@ -51,12 +51,14 @@ def run_one(
     ask_to_run(settings, trusted=trusted)
     runs = Runs(choose_device(device))
     if follows():
+        _stop_if_it_cannot_run(source, runs.device)
         run = run_demo(source, chosen, seed, runs.device)
         _stop_if_failed(run, source, chosen, debug=settings.debug)
         return
     screen: Screen = settings.out
     if not as_json:
         _lesson(source, screen)
+    _stop_if_it_cannot_run(source, runs.device)
     with Progressing(settings.out, settings.err) as progress:
         run = run_demo(source, chosen, seed, runs.device, progress.track)
         _stop_if_failed(run, source, chosen, debug=settings.debug)
@@ -88,6 +90,13 @@ def _settings_of(assignments: Sequence[str]) -> dict[str, Value]:
         except ClaimError as error:
             raise ClaimError(*(p.within(f"--set {text}") for p in error.problems)) from error
     return params
+
+
+def _stop_if_it_cannot_run(source: DemoSource, device: str) -> None:
+    # Missing data are told by the run, which knows where they could come from.
+    if missing := missing_equipment(source, device):
+        advice = "Run it where that is there; `vaeflash doctor` tells what is here."
+        raise DemoError(Problem(f"demo '{source.name}'", f"{missing}.", advice))
 
 
 def _stop_if_failed(

@@ -94,17 +94,18 @@ def weighted_sum(
     Evaluated on the model's device, in eval mode and without gradients. See `predict_tiled`.
     """
     device = next((p.device for p in model.parameters()), voxels.device)
-    corners = list(product(*_starts(voxels.shape, weights.shape, stride)))
+    sides = weights.shape  # the weights themselves become a picture's, if that is what is given
+    corners = list(product(*_starts(voxels.shape, sides, stride)))
     total = torch.empty(0)
     with _evaluated(model):
         for first in range(0, len(corners), batch):
-            part = [_cut(corner, weights.shape) for corner in corners[first : first + batch]]
+            part = [_cut(corner, sides) for corner in corners[first : first + batch]]
             x = torch.stack([voxels[where] for where in part]).unsqueeze(1).to(device)
             y = model(scaled(x)).float()
             y = y.squeeze(1) if y.ndim == x.ndim else y
             if first == 0:
                 axes = slice(-(y.ndim - 1), None)
-                _require_depth(y.ndim - 1, voxels.shape, weights.shape)
+                _require_depth(y.ndim - 1, voxels.shape, sides)
                 total = torch.zeros(voxels.shape[axes], device=device)
                 weights = _flat(weights, total.ndim).to(device)
             for where, tile in zip(part, y * weights, strict=True):
