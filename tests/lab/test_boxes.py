@@ -191,9 +191,10 @@ def test_a_box_is_read_once_for_all_its_windows():
         for _ in range(100):
             source.next()
 
-    used = 4 + 100 * 8 // 20
+    # A box lasts for 10 batches; the four begin at 0, 2, 5 and 7 of them.
+    used = 10 + 11 + 11 + 11
 
-    assert used <= len(volume.read_boxes) <= used + 4
+    assert used <= len(volume.read_boxes) <= used + 4  # the next of each may be read ahead
 
 
 def test_a_box_gives_other_windows_in_each_batch():
