@@ -22,6 +22,7 @@ LAYERS = [
         "schedule",
         "cloze",
         "choice",
+        "identity",
     },
     {
         "data",

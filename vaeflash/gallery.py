@@ -8,13 +8,13 @@ lies `index.json`: the captions, in the demo's order, and the fingerprint of the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vaeflash.card import NO_FIGURE, Card
-from vaeflash.errors import CourseError, DemoError, Problem
+from vaeflash.errors import CardError, CourseError, DemoError, Problem
 from vaeflash.files import read_text, write_atomically
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ class Picture:
     caption: str
     widget: str = ""
 
+    @property
+    def called(self) -> str:
+        """Its name in the course, e.g. `latent-plane/plane`."""
+        return f"{self.demo}/{self.name}"
+
 
 @dataclass(frozen=True)
 class Gallery:
@@ -62,6 +67,18 @@ class Gallery:
             return None
         shown = [picture for demo in card.all_demos for picture in self.pictures.get(demo, ())]
         return next((p for p in shown if card.figure in ("", p.name)), None)
+
+    def missing(self, card: Card, where: str) -> Iterator[Problem]:
+        """A problem for the author if the card names a picture that was not drawn."""
+        if card.figure in ("", NO_FIGURE) or self.of(card) is not None:
+            return
+        drawn = [picture.name for demo in card.all_demos for picture in self.pictures.get(demo, ())]
+        yield Problem(
+            where,
+            f"no figure '{card.figure}' of its demos was drawn.",
+            f"Drawn: {', '.join(drawn) or 'none'}. "
+            f"`vaeflash figures {' '.join(card.all_demos)}` draws them.",
+        )
 
 
 def read_gallery(root: Path) -> Gallery:
@@ -86,6 +103,26 @@ def read_gallery(root: Path) -> Gallery:
     if problems:
         raise CourseError(*problems)
     return Gallery(pictures, codes)
+
+
+def script_of(root: Path, picture: Picture) -> str:
+    """The program of a picture that can be touched; for a page that holds its `plane_html`.
+
+    Raises:
+        CardError: Its data are gone or damaged.
+    """
+    from vaeflash.widget.page import to_script
+
+    try:
+        return to_script(read_text(root / picture.widget), picture.called)
+    except (ValueError, CourseError) as error:
+        raise CardError(
+            Problem(
+                picture.widget,
+                "what this figure shows when it is touched cannot be read.",
+                f"`vaeflash figures {picture.demo}` writes it again.",
+            )
+        ) from error
 
 
 def draw(root: Path, demo: str, code: str, figures: Mapping[str, Figure]) -> dict[str, int]:

@@ -18,6 +18,7 @@ from vaeflash.anki.rendered import Rendered
 from vaeflash.card import Card, Claim, Deck, Kind, Status
 from vaeflash.errors import CardError, Problem
 from vaeflash.html import Media, cloze_numbers, cloze_to_html, escape, inline_to_html, to_html
+from vaeflash.identity import place
 from vaeflash.ledger import Ledger
 
 StatusOf: TypeAlias = "Callable[[Card, Claim], Status]"
@@ -152,12 +153,6 @@ def note_guid(course_id: str, card_id: str) -> str:
     """The identity of a note: it depends on nothing that an author may edit."""
     identity = json.dumps(["vaeflash", course_id, card_id]).encode()
     return hashlib.sha256(identity).hexdigest()[:20]
-
-
-def place(deck: Deck, card: Card) -> str:
-    """Where a message says a card is."""
-    file = f"{deck.path or deck.title}:{card.line}"
-    return f"{file} (card '{card.id}')" if card.id else file
 
 
 def _status(card: Card, claim: Claim, ledger: Ledger) -> Status:

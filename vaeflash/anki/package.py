@@ -11,7 +11,6 @@ import sqlite3
 import tempfile
 import time
 import zipfile
-from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,19 +19,20 @@ from pathlib import Path
 import genanki
 
 from vaeflash.anki.memory import Changes, ExportMemory, Remembered, content_hash
-from vaeflash.anki.notes import Note, StatusOf, figure_html, make_note, place
+from vaeflash.anki.notes import Note, StatusOf, figure_html, make_note
 from vaeflash.anki.notetypes import CARD_NAME, CLOZE_NAME, card_type, cloze_type
 from vaeflash.anki.rendered import Rendered
 from vaeflash.anki.scheduling import Progress
 from vaeflash.anki.shelf import Shelf
-from vaeflash.card import NO_FIGURE, Card, Deck
+from vaeflash.card import Card, Deck
 from vaeflash.errors import CardError, CourseError, Problem
-from vaeflash.files import read_text, write_atomically
-from vaeflash.gallery import Gallery
+from vaeflash.files import write_atomically
+from vaeflash.gallery import Gallery, script_of
 from vaeflash.html import inline_to_html
+from vaeflash.identity import identity_problems, place
 from vaeflash.ledger import Ledger
 from vaeflash.media import MediaFiles
-from vaeflash.widget.page import plane_html, to_script
+from vaeflash.widget.page import plane_html
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ class _Build:
         Raises:
             CardError: With everything that is wrong with any card.
         """
-        self._problems += _identity_problems(decks)
+        self._problems += identity_problems(decks, "Anki could not keep its reviews")
         positions = itertools.count(1)
         for deck, own in zip(decks, shelves, strict=True):
             for card, position in zip(deck.cards, positions, strict=False):
@@ -214,36 +214,16 @@ class _Build:
         Raises:
             CardError: The picture or its data are gone or damaged.
         """
+        self.warnings += self._gallery.missing(card, place(deck, card))
         picture = self._gallery.of(card)
         if picture is None:
-            if card.figure not in ("", NO_FIGURE):
-                self.warnings.append(self._unknown_figure(deck, card))
             return "", ""
         name = self._media.add(picture.path, "", place(deck, card))
         if not picture.widget:
             return figure_html(name, picture.caption), ""
-        called = f"{picture.demo}/{picture.name}"
-        try:
-            program = to_script(read_text(self._root / picture.widget), called)
-        except (ValueError, CourseError) as error:
-            raise CardError(
-                Problem(
-                    picture.widget,
-                    "what this figure shows when it is touched cannot be read.",
-                    f"`vaeflash figures {picture.demo}` writes it again.",
-                )
-            ) from error
-        script = f'<script src="{self._media.add_script(program)}"></script>'
-        return "", plane_html(called, name, picture.caption) + script
-
-    def _unknown_figure(self, deck: Deck, card: Card) -> Problem:
-        pictures = [p for demo in card.all_demos for p in self._gallery.pictures.get(demo, ())]
-        known = ", ".join(picture.name for picture in pictures) or "none"
-        return Problem(
-            place(deck, card),
-            f"no figure '{card.figure}' of its demos was drawn.",
-            f"Drawn: {known}. `vaeflash figures {' '.join(card.all_demos)}` draws them.",
-        )
+        program = self._media.add_script(script_of(self._root, picture))
+        script = f'<script src="{program}"></script>'
+        return "", plane_html(picture.called, name, picture.caption) + script
 
 
 def _stamp(
@@ -264,24 +244,6 @@ def _stamp(
     for own in notes:
         own.memory = memory
     return changes
-
-
-def _identity_problems(decks: Sequence[Deck]) -> Iterator[Problem]:
-    used = Counter(card.id for deck in decks for card in deck.cards)
-    for deck in decks:
-        for card in deck.cards:
-            if card.id is None:
-                yield Problem(
-                    place(deck, card),
-                    f"the card '{card.title}' has no id, so Anki could not keep its reviews.",
-                    "Run `vaeflash id`, which writes one into the deck.",
-                )
-            elif used[card.id] > 1:
-                yield Problem(
-                    place(deck, card),
-                    "another card of the course has the same id.",
-                    "An id is unique in the course: choose another for the newer card.",
-                )
 
 
 def _unknown_claims(

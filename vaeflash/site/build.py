@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from vaeflash.card import NO_FIGURE, Card, Deck, Status
-from vaeflash.errors import CardError, CourseError, Problem
-from vaeflash.files import read_text
-from vaeflash.gallery import Gallery
+from vaeflash.card import Card, Deck, Status
+from vaeflash.errors import CardError, Problem
+from vaeflash.gallery import Gallery, script_of
+from vaeflash.identity import identity_problems, place
 from vaeflash.ledger import Ledger
 from vaeflash.media import MediaFiles
 from vaeflash.site.article import Shown, article_html, figure_html
@@ -30,7 +29,7 @@ from vaeflash.site.page import (
 from vaeflash.site.search import INDEX as SEARCH
 from vaeflash.site.search import search_index
 from vaeflash.site.text import Writer
-from vaeflash.widget.page import plane_html, to_script
+from vaeflash.widget.page import plane_html
 
 MEDIA = "media"
 
@@ -85,7 +84,7 @@ def build_site(
         CardError: Cards cannot be shown as they are; every reason is reported.
         CourseError: The folder cannot be written, or holds somebody else's files of these names.
     """
-    problems = list(_identity_problems(decks))
+    problems = list(identity_problems(decks, "nothing could link to it"))
     if problems:
         raise CardError(*problems)
     chapters = list(_chapters(decks, ledger, chosen))
@@ -142,7 +141,7 @@ class _Build:
     def _deck(self, number: int, chapter: Chapter) -> str:
         articles, scripts = [], []
         for card in chapter.cards:
-            where = _place(chapter.deck, card)
+            where = place(chapter.deck, card)
             writer = Writer(partial(self._image, deck=chapter.deck, where=where))
             figure = self._figure(chapter.deck, card)
             articles.append(article_html(chapter.deck, card, self._ledger, figure, writer))
@@ -163,39 +162,23 @@ class _Build:
             return source
 
     def _figure(self, deck: Deck, card: Card) -> Shown:
+        where = place(deck, card)
+        self.warnings += self._gallery.missing(card, where)
         picture = self._gallery.of(card)
         if picture is None:
-            if card.figure not in ("", NO_FIGURE):
-                self.warnings.append(self._unknown_figure(deck, card))
             return Shown()
-        source = self._image(picture.path, Deck(""), _place(deck, card))
+        source = self._image(picture.path, Deck(""), where)
         if not picture.widget:
             return Shown(figure_html(source, picture.caption))
-        called = f"{picture.demo}/{picture.name}"
         try:
-            data = to_script(read_text(self._root / picture.widget), called).encode()
-        except (ValueError, CourseError):
-            self._problems.append(
-                Problem(
-                    picture.widget,
-                    "what this figure shows when it is touched cannot be read.",
-                    f"`vaeflash figures {picture.demo}` writes it again.",
-                )
-            )
+            data = script_of(self._root, picture).encode()
+        except CardError as error:
+            self._problems += error.problems
             return Shown()
         # No `_` in front, as in Anki: servers for project pages hide such files.
         name = f"{MEDIA}/plane-{hashlib.sha256(data).hexdigest()[:20]}.js"
         self._programs[name] = data
-        return Shown(plane_html(called, source, picture.caption), name)
-
-    def _unknown_figure(self, deck: Deck, card: Card) -> Problem:
-        pictures = [p for demo in card.all_demos for p in self._gallery.pictures.get(demo, ())]
-        known = ", ".join(picture.name for picture in pictures) or "none"
-        return Problem(
-            _place(deck, card),
-            f"no figure '{card.figure}' of its demos was drawn.",
-            f"Drawn: {known}. `vaeflash figures {' '.join(card.all_demos)}` draws them.",
-        )
+        return Shown(plane_html(picture.called, source, picture.caption), name)
 
 
 def _chapters(
@@ -210,27 +193,3 @@ def _chapters(
         ]
         if cards or chosen is None:
             yield Chapter(deck, cards, [e.status if e else Status.NOT_RUN for e in entries])
-
-
-def _identity_problems(decks: Sequence[Deck]) -> Iterator[Problem]:
-    used = Counter(card.id for deck in decks for card in deck.cards)
-    for deck in decks:
-        for card in deck.cards:
-            if card.id is None:
-                yield Problem(
-                    _place(deck, card),
-                    f"the card '{card.title}' has no id, so nothing could link to it.",
-                    "Run `vaeflash id`, which writes one into the deck.",
-                )
-            elif used[card.id] > 1:
-                yield Problem(
-                    _place(deck, card),
-                    "another card of the course has the same id.",
-                    "An id is unique in the course: choose another for the newer card.",
-                )
-
-
-def _place(deck: Deck, card: Card) -> str:
-    """Where a message says a card is."""
-    file = f"{deck.path or deck.title}:{card.line}"
-    return f"{file} (card '{card.id}')" if card.id else file
