@@ -47,7 +47,7 @@ wheel: $(VENV)/dev.done ## build the wheel, install it into an empty environment
 	cd "$$(mktemp -d)" && $(CURDIR)/build/wheel/bin/vaeflash export-html
 
 clean: ## remove everything that was built
-	rm -rf $(VENV) build dist out *.apkg
+	rm -rf $(VENV) build dist out *.apkg vaeflash-html
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
