@@ -45,10 +45,12 @@ LAYERS = [
         "workers",
         "cluster",
         "consent",
+        "ledgers",
     },
     {"judge", "standing", "question"},
     {"outcome", "audit", "drift", "pilot"},
     {"check", "lint", "scaffold", "catalogue", "quiz"},
+    {"recording"},
     {"cli", "pytest_plugin"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

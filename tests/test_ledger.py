@@ -1,7 +1,6 @@
 """The ledger keeps evidence: equal evidence gives equal bytes, damage is named by line."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,15 +97,6 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
 
     with pytest.raises(CourseError, match=r"ledger\.jsonl:2: "):
         read_ledger(path)
-
-
-def test_the_same_evidence_found_again_changes_no_byte() -> None:
-    found = replace(ENTRY, date="2026-01-01")
-    again = replace(ENTRY, date="2027-01-01")
-
-    updated = Ledger([found]).updated([again], [ENTRY.key])
-
-    assert updated.to_text() == Ledger([found]).to_text()
 
 
 def test_new_evidence_replaces_old_and_claims_that_left_go() -> None:

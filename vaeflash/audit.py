@@ -123,6 +123,11 @@ def rejudge(entry: Entry, parsed: ParsedClaim, *, deterministic: bool = False) -
     return Rejudgement(answers, path, verdict, tuple(faults))
 
 
+def answers_of(entry: Entry, parsed: ParsedClaim) -> tuple[Answer, ...]:
+    """Yes or no for each seed that an entry keeps values of, part by part."""
+    return _answers(entry.values, parsed)[0]
+
+
 def _answers(
     values: Mapping[str, Mapping[str, Value]], parsed: ParsedClaim
 ) -> tuple[tuple[Answer, ...], list[str]]:

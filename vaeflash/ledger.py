@@ -17,6 +17,8 @@ from vaeflash.errors import CourseError, Problem
 from vaeflash.files import read_text, write_atomically
 
 FORMAT = 1
+OWN = "yours, on this machine"
+"""What evidence is called that the user gathered for themselves."""
 SOLID = 12
 """Clean seeds after which evidence is called solid: they would bear out `in 95% of seeds`, too."""
 
@@ -51,6 +53,7 @@ class Entry:
         data: Name of each data set -> which one was used, with its fingerprint.
         date: When the last of its runs was made, ISO, UTC.
         note: What an error, a missing device or a vacuous control was, in words.
+        own: Whether the user gathered it for themselves, on this machine; no ledger says that.
     """
 
     card: str
@@ -71,6 +74,7 @@ class Entry:
     torch: str = ""
     date: str = ""
     note: str = ""
+    own: bool = False
 
     @property
     def key(self) -> tuple[str, bool, str]:
@@ -110,26 +114,24 @@ class Ledger:
         return self._entries.get((card or "", myth, claim))
 
     def updated(self, entries: Iterable[Entry], keep: Iterable[tuple[str, bool, str]]) -> Ledger:
-        """This ledger with new entries laid over it, without claims that left the course.
-
-        The same evidence found again keeps the date on which it was first found, so that
-        checking what is known already changes no byte.
-        """
-        merged = dict(self._entries)
-        for entry in entries:
-            known = merged.get(entry.key)
-            if known is None or replace(known, date=entry.date) != entry:
-                merged[entry.key] = entry
+        """This ledger with new entries laid over it, without claims that left the course."""
+        merged = self._entries | {entry.key: entry for entry in entries}
         wanted = set(keep)
         return Ledger(entry for key, entry in merged.items() if key in wanted)
 
     def to_text(self) -> str:
         """The file's content: one line an entry, stable bytes for equal evidence."""
         lines = [
-            json.dumps({"v": FORMAT} | asdict(entry), ensure_ascii=False, sort_keys=True)
+            json.dumps({"v": FORMAT} | _row(entry), ensure_ascii=False, sort_keys=True)
             for entry in self
         ]
         return "".join(line + "\n" for line in lines)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    row = asdict(entry)
+    del row["own"]  # whose it is follows from whose file it is in
+    return row
 
 
 def read_ledger(path: Path) -> Ledger:

@@ -9,22 +9,44 @@ from vaeflash.card import Card, Claim, Status
 from vaeflash.course import Course
 from vaeflash.errors import VaeflashError
 from vaeflash.ledger import Entry, Ledger, read_ledger
+from vaeflash.ledgers import read_own
 from vaeflash.machine import torch_minor
 from vaeflash.needs import data_here
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The ledger of a course, read against its cards, demos, data and torch as they are now."""
+    """The evidence on a course, read against its cards, demos, data and torch as they are now.
+
+    Attributes:
+        ledger: The course's own.
+        own: What the user gathered where the course's ledger is not theirs to write.
+    """
 
     course: Course
     ledger: Ledger
+    own: Ledger = field(default_factory=Ledger)
     _used: dict[tuple[str, str], str] = field(default_factory=dict, repr=False, compare=False)
     """What each data set of a demo is here, looked up once."""
 
+    def stored(self, card: Card, claim: Claim) -> Entry | None:
+        """The evidence as it was recorded: what is current before what is stale, then the later."""
+        found = [ledger.get(card.id, claim.text, myth=claim.myth) for ledger in self._ledgers]
+        entries = [entry for entry in found if entry]
+        if len(entries) < 2:
+            return entries[0] if entries else None
+        return max(entries, key=lambda entry: (not self._is_stale(entry, claim), entry.date))
+
+    @property
+    def _ledgers(self) -> tuple[Ledger, Ledger]:
+        return self.own, self.ledger
+
+    def _is_stale(self, entry: Entry, claim: Claim) -> bool:
+        return any(self._changes(entry, claim))
+
     def entry(self, card: Card, claim: Claim) -> Entry:
         """The evidence for a claim, marked stale where something it depends on has changed."""
-        entry = self.ledger.get(card.id, claim.text, myth=claim.myth)
+        entry = self.stored(card, claim)
         if entry is None:
             note = "never checked" if card.id else "the card has no id yet"
             return Entry(
@@ -53,12 +75,12 @@ class Standing:
         return tuple(self.entry(card, claim) for claim in card.claims)
 
     def current(self) -> Ledger:
-        """The ledger as it stands today: one entry for each claim that was ever checked."""
+        """The evidence as it stands today: one entry for each claim that was ever checked."""
         return Ledger(
             self.entry(card, claim)
             for _, card in self.course.cards()
             for claim in card.claims
-            if self.ledger.get(card.id, claim.text, myth=claim.myth)
+            if self.stored(card, claim)
         )
 
     def _changes(self, entry: Entry, claim: Claim) -> Iterator[str]:
@@ -90,7 +112,16 @@ class Standing:
 
 
 def standing_of(course: Course) -> Standing:
-    """The standing of a course, with its ledger read from disk.
+    """What is known of a course here: its ledger, and the user's own evidence laid over it.
+
+    Raises:
+        CourseError: A ledger is damaged.
+    """
+    return Standing(course, read_ledger(course.ledger_path), read_own(course))
+
+
+def committed_standing(course: Course) -> Standing:
+    """What the course itself says: its ledger alone.
 
     Raises:
         CourseError: The ledger is damaged.

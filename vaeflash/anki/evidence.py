@@ -6,7 +6,7 @@ from typing import Final
 
 from vaeflash.card import Claim, Status
 from vaeflash.html import escape
-from vaeflash.ledger import ControlEntry, Entry
+from vaeflash.ledger import OWN, ControlEntry, Entry
 
 _MEANINGS: Final = {
     Status.VERIFIED: "holds, and could have failed",
@@ -73,6 +73,7 @@ def _circumstances(entry: Entry) -> list[str]:
             "other sizes or other devices.</p>"
         )
     facts = [entry.device, entry.torch and f"torch {entry.torch}", entry.date[:10]]
+    facts += [OWN] if entry.own else []
     shown = " · ".join(escape(fact) for fact in facts if fact)
     if shown:
         lines.append(f'<p class="run">{shown}</p>')

@@ -13,7 +13,7 @@ from vaeflash.card import Card, Deck
 from vaeflash.cli.screen import COLOURS, Screen, problem_text, status_text
 from vaeflash.course import Course
 from vaeflash.errors import CourseError
-from vaeflash.ledger import Entry
+from vaeflash.ledger import OWN, Entry
 from vaeflash.standing import Standing, standing_of
 
 
@@ -36,9 +36,8 @@ def list_course(course: Course, screen: Screen, *, as_json: bool) -> None:
         for name in course.demo_paths
     ]
     screen.print(Text("\n").join(lines), no_wrap=True, overflow="ellipsis")
-    counts = Counter(
-        entry.status for deck in decks for card in deck.cards for entry in standing.entries(card)
-    )
+    entries = [e for deck in decks for card in deck.cards for e in standing.entries(card)]
+    counts = Counter(entry.status for entry in entries)
     summary = Text("\n")
     summary.append(f"{sum(len(deck.cards) for deck in decks)} cards, {counts.total()} claims: ")
     summary.append_text(
@@ -47,6 +46,8 @@ def list_course(course: Course, screen: Screen, *, as_json: bool) -> None:
             for status, number in sorted(counts.items())
         )
     )
+    if own := sum(entry.own for entry in entries):
+        summary.append(f"; {own} {OWN}")
     screen.print(summary)
 
 
@@ -57,7 +58,10 @@ def _card_line(card: Card, standing: Standing) -> Text:
         line.append(entry.status.sign, style=COLOURS[entry.status])
     line.append(" " * max(1, 4 - len(entries)))
     line.append(card.id or "(no id)", style="bold" if card.id else "red")
-    return line.append(f"  {card.title}")
+    line.append(f"  {card.title}")
+    if any(entry.own for entry in entries):
+        line.append(f"  ({OWN})", style="dim")
+    return line
 
 
 def _course_json(course: Course, decks: tuple[Deck, ...], standing: Standing) -> dict[str, Any]:
@@ -96,6 +100,7 @@ def _claim_json(entry: Entry) -> dict[str, Any]:
         "yes": entry.yes,
         "no": entry.no,
         "solid": entry.solid,
+        "own": entry.own,
         "controls": [control.control for control in entry.controls],
         "note": entry.note,
     }
@@ -155,6 +160,7 @@ def evidence_text(entry: Entry) -> Text:
         text.append(" (solid)" if entry.solid else "", style="dim")
         where = ", ".join([*entry.data.values(), entry.device, f"torch {entry.torch}"])
         text.append(f"; says nothing beyond {where}", style="dim")
+        text.append(f"; {OWN}" if entry.own else "", style="dim")
     for control in entry.controls:
         outcome = "flips it" if control.flipped else f"does not flip it: {control.verdict}"
         count = f"yes on {control.yes} of {control.yes + control.no}"

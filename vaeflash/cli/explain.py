@@ -31,7 +31,7 @@ from vaeflash.cli.seeds import seed_tables, value_text
 from vaeflash.course import Course
 from vaeflash.errors import ClaimError, VaeflashError
 from vaeflash.evidence import FIRST_SEED, THRESHOLD, Evidence
-from vaeflash.ledger import ControlEntry, Entry
+from vaeflash.ledger import OWN, ControlEntry, Entry
 from vaeflash.machine import torch_minor
 from vaeflash.needs import data_here
 from vaeflash.source import DemoSource
@@ -238,7 +238,7 @@ def explain(
         where = f"{deck.path}:{claim.line}"
         raise ClaimError(*(problem.within(where) for problem in error.problems)) from error
     entry = standing.entry(card, claim)
-    stored = standing.ledger.get(card.id, claim.text, myth=claim.myth) or entry
+    stored = standing.stored(card, claim) or entry
     found = rejudge(stored, parsed, deterministic=one_run_decides(course, stored))
     try:
         source = course.demo(claim.demo)
@@ -272,6 +272,8 @@ def _print(told: Explanation, screen: Screen) -> None:
     head = Text.assemble(status_text(told.entry.status), "  ", (told.claim.text, "bold"))
     if told.claim.myth:
         head.append("  (a myth)", style="italic")
+    if told.stored.own:
+        head.append(f"  ({OWN})", style="dim")
     screen.print(head)
     _indented(
         screen, Text(f"{told.reason}.", style="" if told.entry.status.as_stated else "yellow")
@@ -361,6 +363,7 @@ def _json(told: Explanation) -> dict[str, Any]:
         "myth": told.claim.myth,
         "demo": told.claim.demo,
         "status": told.entry.status,
+        "own": stored.own,
         "reason": told.reason,
         "verdict": stored.verdict,
         "yes": stored.yes,

@@ -13,21 +13,23 @@ from rich.table import Table
 from rich.text import Text
 
 from vaeflash.card import Status
-from vaeflash.check import check, claim_keys, make
+from vaeflash.check import check, make
 from vaeflash.cli.consent import ask_to_run
 from vaeflash.cli.screen import Screen, status_text
 from vaeflash.cli.watch import Watch
 from vaeflash.consent import is_trusted
 from vaeflash.course import Course
 from vaeflash.drift import Spot, compare, jobs_to_compare, spots
-from vaeflash.errors import VaeflashError
+from vaeflash.errors import Problem, VaeflashError
 from vaeflash.jobs import Runs
-from vaeflash.ledger import Entry, read_ledger, write_ledger
+from vaeflash.ledger import Entry
+from vaeflash.ledgers import path_to_record
 from vaeflash.machine import choose_device, device_kind
 from vaeflash.needs import missing_need
 from vaeflash.outcome import Outcome, unreadable_entry
+from vaeflash.recording import record
 from vaeflash.selection import Item, Selection, choose
-from vaeflash.standing import Standing, standing_of
+from vaeflash.standing import Standing, committed_standing, standing_of
 from vaeflash.workers import InProcess, Workers, default_jobs, local_workers
 
 if TYPE_CHECKING:
@@ -83,19 +85,22 @@ def check_all(
     budget: int | None,
     add_seeds: int,
     fresh: bool,
+    new_values: bool,
     strict: bool,
     trusted: bool,
     as_json: bool,
 ) -> bool:
-    """Check the chosen claims and update the ledger; whether all came out as stated.
+    """Check the chosen claims and record the evidence; whether all came out as stated.
 
-    The ledger takes what was judged even when the check is interrupted.
+    However it ends, what was judged until then is recorded, and told.
 
     Raises:
-        VaeflashError: A claim cannot be read, or a demo raised; after everything else is done.
+        VaeflashError: A claim cannot be read, a demo raised, or the evidence could not be recorded;
+            after everything else is done. Or nothing can be recorded here, before anything is run.
     """
     course: Course = settings.course
     selection = choose(course, names)
+    path = path_to_record(course)
     if selection.items:
         ask_to_run(settings, trusted=trusted)
     screen: Screen = settings.out
@@ -122,25 +127,35 @@ def check_all(
         with where.workers() as workers, watch:
             check(selection.items, runs, workers, report, budget=budget, least=least)
     finally:
-        _record(course, entries)
-    if as_json:
-        entries.sort(key=lambda entry: entry.key)
-        content = {
-            "claims": [_entry_json(entry) for entry in entries],
-            "runs": {"made": runs.made, "recalled": runs.recalled},
-            "problems": [asdict(problem) for problem in problems],
-        }
-        screen.json("check", content)
-    else:
-        screen.print()
-        _counts(entries, screen)
-        seconds = time.perf_counter() - started
-        screen.note(
-            f"{runs.made} runs made, {runs.recalled} recalled, {seconds:.0f} s on {runs.device}."
-        )
+        try:
+            record(course, path, entries, new_values=new_values)
+        except VaeflashError as error:
+            problems += error.problems
+        if as_json:
+            screen.json("check", _json(entries, runs, problems))
+        else:
+            _summary(entries, runs, time.perf_counter() - started, screen)
+            if path != course.ledger_path:
+                screen.note(f"Recorded as yours, on this machine: {path}", soft_wrap=True)
     if problems:
         raise VaeflashError(*dict.fromkeys(problems))
     return _all_good(entries, strict=strict)
+
+
+def _json(entries: Sequence[Entry], runs: Runs, problems: Sequence[Problem]) -> dict[str, object]:
+    return {
+        "claims": [_entry_json(entry) for entry in sorted(entries, key=lambda entry: entry.key)],
+        "runs": {"made": runs.made, "recalled": runs.recalled},
+        "problems": [asdict(problem) for problem in problems],
+    }
+
+
+def _summary(entries: Sequence[Entry], runs: Runs, seconds: float, screen: Screen) -> None:
+    screen.print()
+    _counts(entries, screen)
+    screen.note(
+        f"{runs.made} runs made, {runs.recalled} recalled, {seconds:.0f} s on {runs.device}."
+    )
 
 
 def _seeds_to_look_at(
@@ -151,18 +166,6 @@ def _seeds_to_look_at(
     return {
         item.key: standing.seeds(item.card, item.claim, device) + add for item in selection.items
     }
-
-
-def _record(course: Course, entries: Sequence[Entry]) -> None:
-    """Lay what was judged over the ledger as it is on disk now.
-
-    A claim that could not run here keeps the evidence that it has from elsewhere.
-    """
-    ledger = read_ledger(course.ledger_path)
-    judged = [entry for entry in entries if entry.status is not Status.NOT_RUN]
-    updated = ledger.updated(judged, claim_keys(course))
-    if updated.to_text() != ledger.to_text():
-        write_ledger(course.ledger_path, updated)
 
 
 def _entry_json(entry: Entry) -> dict[str, object]:
@@ -194,7 +197,7 @@ def check_locked(
 
     course: Course = settings.course
     screen: Screen = settings.out
-    standing = standing_of(course)
+    standing = committed_standing(course)
     selection = choose(course, names)
     device = where.chosen_device()
     judged = [(item, _standing_entry(standing, item, device)) for item in selection.items]

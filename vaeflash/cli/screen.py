@@ -56,9 +56,9 @@ class Screen:
         """Print text as it is, without wrapping."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, **options: Any) -> None:
         """Print an aside."""
-        self.console.print(Text(text, style="dim"))
+        self.console.print(Text(text, style="dim"), **options)
 
     def problems(self, problems: Iterable[Problem]) -> None:
         """Print each problem as `where: what` and its advice below."""

@@ -7,7 +7,7 @@ from html import escape
 from typing import Final
 
 from vaeflash.card import Claim, Status
-from vaeflash.ledger import ControlEntry, Entry
+from vaeflash.ledger import OWN, ControlEntry, Entry
 
 _SAID: Final = {
     Status.VERIFIED: "Verified on {counts}",
@@ -71,7 +71,8 @@ def _limits(entry: Entry) -> Iterator[str]:
     # The fingerprint after the `#` means nothing to a reader.
     used = [f"{name} ({value.partition(' #')[0]})" for name, value in entry.data.items()]
     data = ", ".join(used) or "what the demo makes itself"
-    facts = (entry.device, entry.torch and f"torch {entry.torch}", entry.date[:10])
+    facts = [entry.device, entry.torch and f"torch {entry.torch}", entry.date[:10]]
+    facts += [OWN] if entry.own else []
     yield (
         f'<p class="limits">Says nothing about other data than {escape(data)}, other sizes or '
         f"other devices. Measured on {escape(', '.join(filter(None, facts)))}.</p>"

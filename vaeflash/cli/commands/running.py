@@ -79,6 +79,13 @@ def check(
     ] = 0,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Make every run anew.")] = False,
+    new_values: Annotated[
+        bool,
+        typer.Option(
+            "--new-values",
+            help="Write what was measured into the ledger even where every answer is the same.",
+        ),
+    ] = False,
     locked: Annotated[
         bool,
         typer.Option(
@@ -93,7 +100,8 @@ def check(
 ) -> None:
     """Judge claims on fresh seeds, and break them.
 
-    The evidence goes to the ledger.
+    The evidence goes to the course's ledger, or, where the course was installed or cannot be
+    written, into your data folder: yours, on this machine.
 
     Exits with 0 if all came out as stated, 1 if something is wrong, vacuous, open or stale,
     2 if a demo raised or a card names what does not exist.
@@ -115,6 +123,7 @@ def check(
             budget=budget,
             add_seeds=add_seeds,
             fresh=fresh,
+            new_values=new_values,
             strict=strict,
             trusted=trust,
             as_json=json,
