@@ -1,23 +1,25 @@
-# `make` alone lists the targets. PYTHON chooses the interpreter that makes the environment.
+# `make` alone lists the targets. PYTHON chooses the interpreter that makes the environment VENV,
+# PYTEST holds further options for pytest.
 PYTHON ?= python3
 VENV ?= .venv
+PYTEST ?=
 BIN := $(VENV)/bin
 
-.PHONY: help try test quick lint types evidence bench wheel clean
+.PHONY: help try test test-all lint types evidence bench wheel clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 try: $(VENV)/run.done ## set up, then: a demo on real digits, its cards judged, the course to Anki
 	$(BIN)/vaeflash demo dense-ae
 	$(BIN)/vaeflash check dense-ae
 	$(BIN)/vaeflash export-anki -o vaeflash.apkg
 
-test: $(VENV)/test.done ## set up, then run all tests
-	$(BIN)/pytest -n auto
+test: $(VENV)/test.done ## set up, then run the tests, without the slow ones
+	$(BIN)/pytest -n auto -m "not slow" $(PYTEST)
 
-quick: $(VENV)/test.done ## the tests without the slow ones
-	$(BIN)/pytest -n auto -m "not slow"
+test-all: $(VENV)/test.done ## every test, and what share of the code they reach
+	$(BIN)/pytest -n auto --cov --cov-report=term:skip-covered $(PYTEST)
 
 lint: $(VENV)/dev.done ## style and types of the code, and the course itself
 	$(BIN)/ruff check .

@@ -6,8 +6,10 @@ import os
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from browser import CHROMIUM
 from hypothesis import HealthCheck, settings
 
 import vaeflash.lab  # noqa: F401 -- first of all: it sets the thread count that torch reads once
@@ -24,6 +26,37 @@ settings.register_profile(
 settings.load_profile("tests")
 
 pytest_plugins = ["pytester"]
+
+NO_BROWSER = "there is no Chromium here"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add a flag for continuous integration, where a skipped test would go unnoticed."""
+    parser.addoption("--need-browser", action="store_true", help="fail if there is no Chromium")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs a browser where there is none."""
+    if CHROMIUM:
+        return
+    if config.getoption("--need-browser"):
+        raise pytest.UsageError(f"--need-browser: {NO_BROWSER}")
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason=NO_BROWSER))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say last what was not seen: how cards and pages look."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    unseen = sum(NO_BROWSER in str(report.longrepr) for report in skipped)
+    if unseen:
+        terminalreporter.write_line(
+            f"{unseen} tests of how cards and pages look were skipped: {NO_BROWSER}. "
+            "Debian has it: apt-get install chromium",
+            yellow=True,
+        )
+
 
 MakeCourse = Callable[..., Course]
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from anki.collection import Collection
+from browser import CHROMIUM
 from real_anki import load
 
 from vaeflash.anki import build_package
@@ -29,10 +30,9 @@ from vaeflash.markdown import formulas
 from vaeflash.standing import standing_of
 
 MATHJAX = Path(os.environ.get("VAEFLASH_MATHJAX", "none")) / "es5" / "tex-chtml-full.js"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 NEEDED = [
     pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here"),
+    pytest.mark.browser,
     pytest.mark.skipif(not MATHJAX.is_file(), reason="VAEFLASH_MATHJAX names no MathJax 3"),
 ]
 

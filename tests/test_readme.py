@@ -3,7 +3,6 @@
 import re
 import shlex
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,13 +77,11 @@ def test_a_command_of_the_tutorial_works(command: str) -> None:
 
 @pytest.mark.slow
 def test_gathering_the_evidence_again_says_the_same(course: Path) -> None:
-    from vaeflash.ledger import read_ledger
+    """On whatever processor: what its last digits are is no news, so the ledger stays as it is."""
+    before = (course / "ledger.jsonl").read_bytes()
+    done = CliRunner().invoke(app, ["check", "conv-shapes", "dense-ae", "--fresh"])
 
-    before = list(read_ledger(course / "ledger.jsonl"))
-    CliRunner().invoke(app, ["check", "conv-shapes", "--fresh"])
-    after = list(read_ledger(course / "ledger.jsonl"))
-
-    assert [replace(entry, date="") for entry in after] == [replace(e, date="") for e in before]
+    assert (done.exit_code, (course / "ledger.jsonl").read_bytes() == before) == (0, True)
 
 
 def test_every_make_target_of_the_readme_exists() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, Browser, Page
+from browser import Browser, Page
 from planes import REACH, plane
 
 from vaeflash.card import Card, Deck
@@ -24,7 +24,7 @@ from vaeflash.standing import standing_of
 AXE = Path(os.environ.get("VAEFLASH_AXE", "none"))
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here"),
+    pytest.mark.browser,
 ]
 
 LOAD = "Page.loadEventFired"

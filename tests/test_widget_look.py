@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from anki.collection import Collection
-from browser import CHROMIUM, Browser, Page
+from browser import Browser, Page
 from planes import CAPTION, PATH, REACH, network, plane
 from real_anki import load, sides
 
@@ -27,7 +27,7 @@ from vaeflash.ledger import Ledger
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here"),
+    pytest.mark.browser,
 ]
 
 MODEL = network()

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from tolerance import ROUNDING, TRAINED
 from torch.distributions import Normal, kl_divergence
 
 from vaeflash.demo import Result
@@ -163,5 +164,5 @@ def test_two_processes_of_torchrun_train_as_one_on_the_same_batches(tmp_path, mo
     monkeypatch.setattr(DEMO, "SETTINGS", AS_SHIPPED)
     one = measured(steps=2, batch=8).metrics
     assert [two[name] for name in LINES] == pytest.approx(
-        [one[name] for name in LINES], rel=1e-3, abs=1e-4
+        [one[name] for name in LINES], rel=TRAINED, abs=ROUNDING
     )
