@@ -44,6 +44,7 @@ def test_a_stamp_is_kept_by_what_is_unchanged_and_else_later_than_any_before(
         last = max([last, *(stamp for _, stamp in known.values())])
 
 
+@pytest.mark.slow
 @given(COURSES)
 def test_a_memory_that_was_saved_and_read_gives_the_same_stamps(
     tmp_path_factory: pytest.TempPathFactory,

@@ -125,6 +125,7 @@ def is_compared(column: str, row: dict[str, Any], history: object) -> bool:
     return history is by_day and row["due"] > 1_000_000_000
 
 
+@pytest.mark.slow
 @HISTORIES
 @pytest.mark.parametrize("column", COLUMNS)
 def test_the_same_answers_are_written_down_as_anki_writes_them(history: Any, column: str) -> None:

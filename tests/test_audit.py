@@ -263,6 +263,7 @@ def test_one_run_passes_only_where_the_demo_may_have_been_deterministic(
     assert len(audit(course, Ledger([entry]))) == faults
 
 
+@pytest.mark.slow
 def test_the_bundled_ledger_follows_from_its_values() -> None:
     course = open_course(bundled_root())
 

@@ -50,6 +50,7 @@ def texts(card: Card) -> tuple[str, str, str]:
     return card.context, card.question, card.answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("identity", CARDS)
 def test_a_card_has_its_formulas_and_its_evidence(collection: Collection, identity: str) -> None:
     card = CARDS[identity]

@@ -34,6 +34,7 @@ def test_a_figure_has_ink_and_a_width_that_fits(figure: Figure) -> None:
     assert (pixels.shape[1], pixels[..., :3].min() < 0.5) == (704, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", ["a", "transposed, same weights"])
 @pytest.mark.parametrize(("rows", "columns"), [(1, 10), (3, 2), (5, 10)])
 def test_no_label_is_cut_off(label: str, rows: int, columns: int) -> None:
@@ -44,6 +45,7 @@ def test_no_label_is_cut_off(label: str, rows: int, columns: int) -> None:
         assert pixels[:, :3].min() > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.caption)
 def test_a_small_figure_is_the_same_bytes_each_time_and_as_wide(figure: Figure) -> None:
     small = to_small_png(figure)

@@ -260,6 +260,7 @@ def mutant(source: str, data: st.DataObject) -> str:
 # What a program says
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(PROGRAMS, st.data())
 def test_comments_and_layout_mean_nothing(source: str, data: st.DataObject) -> None:
@@ -268,6 +269,7 @@ def test_comments_and_layout_mean_nothing(source: str, data: st.DataObject) -> N
     assert print_of({"demos/demo.py": rewritten}) == print_of({"demos/demo.py": source})
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(PROGRAMS, st.data())
 def test_texts_that_stand_alone_mean_nothing(source: str, data: st.DataObject) -> None:
@@ -276,6 +278,7 @@ def test_texts_that_stand_alone_mean_nothing(source: str, data: st.DataObject) -
     assert print_of({"demos/demo.py": rewritten}) == print_of({"demos/demo.py": source})
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(PROGRAMS, st.data())
 def test_every_change_means_something(source: str, data: st.DataObject) -> None:
@@ -284,6 +287,7 @@ def test_every_change_means_something(source: str, data: st.DataObject) -> None:
     assert print_of({"demos/demo.py": changed}) != print_of({"demos/demo.py": source})
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(PROGRAMS, PROGRAMS)
 def test_two_programs_are_one_exactly_if_python_reads_them_so(one: str, other: str) -> None:
@@ -294,6 +298,7 @@ def test_two_programs_are_one_exactly_if_python_reads_them_so(one: str, other: s
     assert same == (ast.dump(trees[0]) == ast.dump(trees[1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 @settings(max_examples=5)
 @given(data=st.data())
@@ -304,6 +309,7 @@ def test_a_real_module_written_otherwise_is_the_same(name: str, data: st.DataObj
     assert canonical(ast.parse(rewritten)) == canonical(ast.parse(source))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 @settings(max_examples=20)
 @given(data=st.data())
@@ -494,6 +500,7 @@ def some_imports(module: str) -> st.SearchStrategy[str]:
     return st.lists(imports, max_size=3).map(lambda lines: "\n".join(["x = 1", *lines]))
 
 
+@pytest.mark.slow
 @given(st.fixed_dictionaries({f"demos/{m.replace('.', '/')}.py": some_imports(m) for m in MODULES}))
 def test_whatever_python_loads_from_the_course_counts(files: dict[str, str]) -> None:
     with laid_out(files) as path:
@@ -510,6 +517,7 @@ def loaded(path: Path) -> set[str]:
     return {Path(file).relative_to(path.parents[1]).as_posix() for file in files if file}
 
 
+@pytest.mark.slow
 def test_whatever_the_demos_load_from_the_lab_counts() -> None:
     script = """
 import json, sys
@@ -564,6 +572,7 @@ def test_no_module_hides_an_import_of_ours_behind_a_name(name: str) -> None:
 # What is remembered
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_a_memory_damaged_anywhere_changes_nothing(data: st.DataObject) -> None:
     files = {"demos/demo.py": "from . import helper\nimport math", "demos/helper.py": "x = 1"}

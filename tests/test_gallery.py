@@ -92,6 +92,7 @@ def test_the_bundled_figures_are_small() -> None:
     assert (max(sizes) <= 40_000, sum(sizes) <= 2_000_000) == (True, True)
 
 
+@pytest.mark.slow
 def test_the_bundled_figures_are_those_of_the_demos_as_they_are() -> None:
     codes = {name: BUNDLED.demo(name).fingerprint for name in BUNDLED.demo_paths}
     undrawn = codes.keys() - read_gallery(BUNDLED.root).codes.keys()

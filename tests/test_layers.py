@@ -99,6 +99,7 @@ def test_imports_point_down(path: Path) -> None:
     assert {name for name in inner if RANK.get(name, 99) > rank} == set()
 
 
+@pytest.mark.slow
 def test_only_the_lab_imports_torch() -> None:
     users = {unit(p) for p in modules() if {n.split(".")[0] for n in imports(p)} & {"torch"}}
 
@@ -113,6 +114,7 @@ def test_the_engine_names_no_demo() -> None:
     assert {(d, f) for d in demos for f, text in code.items() if f"'{d}'" in text} == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -54,6 +54,7 @@ entries = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(entries, unique_by=lambda entry: entry.key, max_size=4))
 def test_any_entry_reads_back(
     tmp_path_factory: pytest.TempPathFactory, written: list[Entry]

@@ -261,6 +261,7 @@ def test_repair_is_per_run():
     )
 
 
+@pytest.mark.slow
 def test_deep_front_matter_is_an_error_not_a_crash():
     text = f"---\ntags: {'[' * 2_000}\n---\n"
 

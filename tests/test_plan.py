@@ -131,6 +131,7 @@ def asked(job: Job) -> tuple[str, int]:
     return str(sorted(plain.items())), job.seed
 
 
+@pytest.mark.slow
 @given(salt=st.integers(0, 10_000), slots=st.integers(1, 7), data=st.data())
 def test_the_order_of_arrival_does_not_change_the_ledger(
     course: Course, salt: int, slots: int, data: st.DataObject
@@ -143,6 +144,7 @@ def test_the_order_of_arrival_does_not_change_the_ledger(
     assert shuffled.entries == in_order(course, salt).entries
 
 
+@pytest.mark.slow
 @given(salt=st.integers(0, 10_000), slots=st.integers(1, 7))
 def test_as_many_runs_are_made_as_one_claim_after_the_other_needs(
     course: Course, salt: int, slots: int
@@ -152,6 +154,7 @@ def test_as_many_runs_are_made_as_one_claim_after_the_other_needs(
     assert (len(made), set(made)) == (len(set(made)), needed_one_by_one(salt))
 
 
+@pytest.mark.slow
 @given(salt=st.integers(0, 10_000))
 def test_one_worker_makes_what_the_first_undecided_claim_asks_for(
     course: Course, salt: int

@@ -54,6 +54,7 @@ def test_the_course_is_left_as_it_was(report: pytest.RunResult, course: Course) 
     assert (report.ret, course.ledger_path.exists()) == (1, False)
 
 
+@pytest.mark.slow
 def test_nothing_is_collected_unless_asked(course: Course, pytester: pytest.Pytester) -> None:
     done = pytester.runpytest_subprocess(str(course.root))
 

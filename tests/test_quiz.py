@@ -550,6 +550,7 @@ def test_the_tally_forgets_an_answer_under_a_burial_whose_day_has_come(
 # Whatever is pressed
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.sampled_from(

@@ -170,6 +170,7 @@ def test_an_entry_that_is_something_else_is_ignored(tmp_path: Path, content: byt
     assert sound_or_ignored(cache)
 
 
+@pytest.mark.slow
 @given(st.lists(RUNS, min_size=2, max_size=6))
 def test_of_runs_put_at_the_same_time_one_is_remembered_whole(runs: list[Run]) -> None:
     with fresh_cache() as cache, ThreadPoolExecutor(len(runs)) as threads:

@@ -68,6 +68,7 @@ def test_the_starter_has_no_finding(starter: Course) -> None:
     assert findings(starter.root) == []
 
 
+@pytest.mark.slow
 def test_the_starter_is_verified_and_its_myth_busted(starter: Course) -> None:
     assert checked(starter.root) == {
         "mean-root-n": "verified",
@@ -192,6 +193,7 @@ def test_a_deck_is_listed_by_an_insertion_or_not_at_all(before: str, after: str 
 NAMES = st.lists(st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)*", fullmatch=True), min_size=1)
 
 
+@pytest.mark.slow
 @given(names=NAMES, gap=st.sampled_from([", ", ",", ",\n    ", " ,\r\n"]), comma=st.booleans())
 def test_listing_a_deck_adds_its_name_to_the_end_of_the_list(
     names: list[str], gap: str, comma: bool
@@ -320,6 +322,7 @@ def test_a_new_demo_lacks_only_a_card(starter: Course) -> None:
     assert findings(starter.root) == ["warning demos/half_a_log.py: no card links this demo."]
 
 
+@pytest.mark.slow
 def test_the_lines_for_a_card_are_verified_where_they_are_pasted(starter: Course) -> None:
     lines = new_demo(starter, "half-a-log").lines
     (starter.root / "cards" / "mine.md").write_text(deck(card("mine", lines)))
@@ -327,6 +330,7 @@ def test_the_lines_for_a_card_are_verified_where_they_are_pasted(starter: Course
     assert (findings(starter.root), checked(starter.root)["mine"]) == ([], "verified")
 
 
+@pytest.mark.slow
 def test_the_card_that_comes_with_a_demo_is_verified(starter: Course) -> None:
     new_demo(starter, "half-a-log", deck="estimates")
 

@@ -136,6 +136,7 @@ def test_the_package_has_a_note_for_each_card_and_the_picture(tmp_path: Path) ->
     assert (len(set(found)), len(pictures)) == (len(CARDS), 1)
 
 
+@pytest.mark.slow
 def test_its_notes_are_none_of_the_bundled_course(tmp_path: Path) -> None:
     own, bundled = notes(ROOT, tmp_path / "x.apkg"), notes(bundled_root(), tmp_path / "y.apkg")
 
@@ -193,6 +194,7 @@ def test_the_worked_example_is_what_numpy_makes_of_it() -> None:
     assert (measured["smallest"], measured["largest"]) == pytest.approx((smallest, largest))
 
 
+@pytest.mark.slow
 @given(keep=st.integers(1, 12), seed=st.integers(0, 99))
 def test_the_loss_is_the_distance_to_the_nearest_matrix_of_that_rank(keep: int, seed: int) -> None:
     helper = import_demo(COURSE.demo("eckart-young"))

@@ -83,6 +83,7 @@ def pages(site: Path) -> dict[str, Tree.Element]:
 # The bundled course.
 
 
+@pytest.mark.slow
 def test_every_page_of_the_course_is_html_without_an_error(
     pages: dict[str, Tree.Element],
 ) -> None:

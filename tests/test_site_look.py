@@ -381,6 +381,7 @@ def test_no_name_is_left_behind(site: Site, tmp_path: Path) -> None:
     assert set(page.run(names)) - known == set()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not AXE.is_file(), reason="VAEFLASH_AXE names no axe.min.js")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["index", "kl-divergence", "training", "beta", "vae"])

@@ -90,6 +90,7 @@ def test_the_script_is_copied_once_and_nothing_is_missing_or_unused(
     assert [name for name in check.unused if name.startswith("_")] == []
 
 
+@pytest.mark.slow
 def test_a_changed_plane_brings_its_script(reviewed: Collection, tmp_path: Path) -> None:
     load(reviewed, build(tmp_path, AFTER, NOW + 60))
 
@@ -99,6 +100,7 @@ def test_a_changed_plane_brings_its_script(reviewed: Collection, tmp_path: Path)
     assert (Path(reviewed.media.dir()) / name).is_file()
 
 
+@pytest.mark.slow
 def test_an_equal_build_is_an_equal_package(tmp_path: Path) -> None:
     first, second = (build(tmp_path, AFTER, NOW).read_bytes() for _ in range(2))
 

@@ -148,6 +148,7 @@ def by_torch(model: torch.nn.Module, z: Any) -> np.ndarray[Any, Any]:
 Drag = Callable[..., None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drag", [drag_mouse, drag_finger])
 def test_a_drag_takes_the_code_along(cards: Cards, drag: Drag) -> None:
     page = cards.open()
@@ -453,6 +454,7 @@ def test_letters_stand_out_from_what_is_behind_them(cards: Cards, night: str) ->
     assert min(cards.open(night=night).run(CONTRAST)) >= 4.5
 
 
+@pytest.mark.slow
 def test_without_scripts_there_is_the_still_picture(cards: Cards) -> None:
     page = Page(cards.browser, 800)
     page.call("Emulation.setScriptExecutionDisabled", value=True)

@@ -139,6 +139,7 @@ def test_an_exception_is_what_the_run_came_to(make_course: MakeCourse, workers: 
     assert (run.error, run.message.rpartition(": ")[2]) == ("ValueError", "as asked")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "cause"),
     [
@@ -155,6 +156,7 @@ def test_a_crash_is_told_with_its_cause(
     assert f"the run on seed 5 crashed: {cause}.\n  See it with: vaeflash demo trouble" in told
 
 
+@pytest.mark.slow
 def test_a_segmentation_fault_names_its_line(make_course: MakeCourse, workers: OnExecutor) -> None:
     line = 1 + TROUBLE.split("\n").index("        os.kill(os.getpid(), signal.SIGSEGV)")
 
@@ -163,12 +165,14 @@ def test_a_segmentation_fault_names_its_line(make_course: MakeCourse, workers: O
     assert told.startswith(f"demos/trouble.py:{line}: ")
 
 
+@pytest.mark.slow
 def test_after_a_crash_the_next_run_is_made(make_course: MakeCourse, workers: OnExecutor) -> None:
     failure(workers, ask(make_course, end="kill"))
 
     assert workers.submit(ask(make_course)).result().error == "none"
 
 
+@pytest.mark.slow
 def test_a_run_that_takes_too_long_is_stopped(make_course: MakeCourse, children: Children) -> None:
     with ThreadPoolExecutor(1) as executor:
         hasty = OnExecutor(executor, 1, children.make, limit=0.2)
@@ -224,6 +228,7 @@ def hanging(make_course: MakeCourse, tmp_path: Path) -> tuple[Job, Path]:
     return ask(make_course, end="hang", pipe=str(pipe)), pipe
 
 
+@pytest.mark.slow
 def test_leaving_ends_the_run_in_progress(make_course: MakeCourse, tmp_path: Path) -> None:
     job, pipe = hanging(make_course, tmp_path)
 
@@ -236,6 +241,7 @@ def test_leaving_ends_the_run_in_progress(make_course: MakeCourse, tmp_path: Pat
     reader.close()
 
 
+@pytest.mark.slow
 def test_a_child_dies_with_whoever_waits_for_it(make_course: MakeCourse, tmp_path: Path) -> None:
     job, pipe = hanging(make_course, tmp_path)
     script = (

@@ -113,6 +113,7 @@ def test_a_card_text_is_readable(snapshot: object) -> None:
     assert shown(CardMarkdown(CARD_TEXT)) == snapshot
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_card_text_can_be_shown(text: str) -> None:
     assert isinstance(shown(CardMarkdown(text)), str)

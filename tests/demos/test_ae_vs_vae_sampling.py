@@ -127,6 +127,7 @@ def test_a_grid_has_18_pictures() -> None:
     assert history.look(vae()).shape == (18, 784)
 
 
+@pytest.mark.slow
 def test_reciting_unseen_digits_is_reconstructing_them() -> None:
     assert otherwise()["recited_frechet"] == pytest.approx(otherwise()["ae_frechet"])
 
@@ -139,6 +140,7 @@ def test_few_that_are_all_have_the_distance_of_all() -> None:
     assert otherwise()["few_frechet"] == otherwise()["unseen_frechet"]
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_results() -> None:
     again = demo.run(PARAMS, Bench(0, needs=demo.NEEDS))
 

@@ -38,28 +38,33 @@ def measured(**params: Any) -> Result:
     return DEMO.run(DEMO.Params(**settings), Bench(0, needs=SOURCE.needs))
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
 
+@pytest.mark.slow
 def test_equal_batches_train_equally():
     metrics = measured(steps=4, times=1, small=4, raised=1.0).metrics
 
     assert metrics["small_mse"] == metrics["large_mse"] == metrics["raised_mse"]
 
 
+@pytest.mark.slow
 def test_another_rate_trains_otherwise():
     metrics = measured(steps=4, times=1, small=4).metrics
 
     assert metrics["raised_mse"] != metrics["large_mse"]
 
 
+@pytest.mark.slow
 def test_training_leaves_the_fresh_network_alone():
     metrics = measured(steps=8, times=4, small=4).metrics
 
     assert metrics["small_early_mse"] != metrics["small_mse"]
 
 
+@pytest.mark.slow
 def test_the_figures_are_there_with_and_without_training():
     names = [set(measured(**params).figures) for params in ({}, {"steps": 8, "small": 4})]
 
@@ -87,6 +92,7 @@ def test_neighbours_overlap_and_stay_in_the_scroll():
     assert cubes.mean((1, 2, 3, 4)).std() < apart.mean((1, 2, 3, 4)).std()
 
 
+@pytest.mark.slow
 def test_neighbours_are_as_noisy_however_many():
     metrics = measured(draw="neighbours").metrics
 

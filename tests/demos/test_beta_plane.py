@@ -18,12 +18,14 @@ def measured(seed: int = 0, **params: Any) -> Result:
     return demo.run(demo.Params(steps=15, **params), Bench(seed, needs=demo.NEEDS))
 
 
+@pytest.mark.slow
 def test_a_larger_beta_has_the_smaller_kl() -> None:
     metrics = measured().metrics
 
     assert metrics["kl_01_nats"] > metrics["kl_1_nats"] > metrics["kl_10_nats"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["kl", "outside", "narrow", "digits"])
 def test_equal_betas_make_equal_planes(name: str) -> None:
     same = {

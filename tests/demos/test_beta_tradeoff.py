@@ -107,6 +107,7 @@ def test_a_traversal_moves_one_latent_alone():
     assert not torch.equal(alive[0], alive[-1])
 
 
+@pytest.mark.slow
 def test_sixty_steps_already_order_the_betas():
     metrics = measured(steps=60, latent=8, side=14).metrics
 

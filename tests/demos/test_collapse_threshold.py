@@ -91,6 +91,7 @@ def test_all_variance_of_digits_is_less_than_the_noise_of_an_averaged_error():
     assert total < 784 / 2
 
 
+@pytest.mark.slow
 def test_digits_keep_as_many_latents_as_have_variance_above_the_noise():
     metrics = measured(steps=0, digits_steps=250, latent=8).metrics
 
@@ -98,6 +99,7 @@ def test_digits_keep_as_many_latents_as_have_variance_above_the_noise():
     assert metrics["digits_predicted"] == 6
 
 
+@pytest.mark.slow
 def test_the_averaged_error_kills_all_latents():
     metrics = measured(steps=0, digits_steps=150, digits_beta=1.0, reduction="mean").metrics
 

@@ -76,6 +76,7 @@ def test_the_training_loss_is_the_error_that_is_measured():
     assert mean_loss == pytest.approx(one_epoch.metrics["train_mse"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_400_steps_beat_the_mean_image_on_unseen_digits():
     metrics = measured(steps=400).metrics
 
@@ -88,6 +89,7 @@ def test_an_untrained_network_is_worse_than_the_mean_image():
     assert metrics["test_mse"] > 2 * metrics["mean_image_mse"]
 
 
+@pytest.mark.slow
 def test_a_linear_autoencoder_does_not_beat_pca():
     digits = Bench(0, needs=SOURCE.needs).data("digits")
     x = digits.train.flatten(1).double()
@@ -99,6 +101,7 @@ def test_a_linear_autoencoder_does_not_beat_pca():
     assert best < metrics["train_mse"] < 1.1 * best
 
 
+@pytest.mark.slow
 def test_few_examples_are_learned_by_heart():
     metrics = measured(examples=10, lr=2.5e-3, steps=300).metrics
 

@@ -113,12 +113,14 @@ def test_the_late_fall_compares_the_last_two_quarters(errors: list[float], fall:
     assert demo.late_fall(torch.tensor(errors, dtype=torch.float)) == pytest.approx(fall)
 
 
+@pytest.mark.slow
 def test_without_steps_no_fall_is_reported() -> None:
     fall = measure()["late_fall"]
 
     assert fall != fall
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [35, 34])
 def test_voxels_are_counted_on_the_maps(side: int) -> None:
     measured = measure(side=side)
@@ -134,5 +136,6 @@ def test_a_map_of_its_own_starts_as_the_mean_map() -> None:
     assert measured["mse"] < 1.1 * measured["mean_map_mse"] < measure()["mse"]
 
 
+@pytest.mark.slow
 def test_a_short_training_lowers_the_error() -> None:
     assert measure(steps=8)["mse"] < measure()["mse"]

@@ -32,6 +32,7 @@ def measured(**params: Any) -> Result:
     return DEMO.run(DEMO.Params(**params), Bench(0, needs=SOURCE.needs))
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
@@ -99,6 +100,7 @@ def test_rows_and_columns_swapped_fail_as_often_as_counting_says():
     assert measured().metrics["random_bad_share"] == pytest.approx(expected, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"order": "row_first"}, {"sheet": "square"}])
 def test_in_order_or_on_a_square_all_windows_fit(settings):
     assert measured(**settings).metrics["random_bad_share"] == 0

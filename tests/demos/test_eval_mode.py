@@ -82,6 +82,7 @@ def test_no_grad_changes_no_pixel(layer):
     assert measured(layer=layer).metrics["pixels_changed_by_no_grad"] == 0
 
 
+@pytest.mark.slow
 def test_dropout_left_on_makes_the_answers_worse():
     metrics = measured(layer="dropout", steps=300, examples=1_600).metrics
 

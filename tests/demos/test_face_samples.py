@@ -24,6 +24,7 @@ def test_in_training_mode_neighbours_count() -> None:
     assert measure()["gap"] > 1e-3
 
 
+@pytest.mark.slow
 def test_in_eval_mode_they_do_not() -> None:
     assert measure(mode="eval")["gap"] < 1e-6
 
@@ -62,6 +63,7 @@ def test_rows_follow_from_pictures_in_a_row(samples: int, second: int, third: in
     assert demo.layout(samples, second, third) == (ceil(samples / second), second, third)
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_results() -> None:
     first = measure()
     measure.cache_clear()

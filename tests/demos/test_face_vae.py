@@ -67,6 +67,7 @@ def test_another_recipe_is_another_order(change: dict[str, Any]) -> None:
     assert orders[0] != orders[1]
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_whether_it_trains_or_not() -> None:
     known = measure()
     faces._train.cache_clear()

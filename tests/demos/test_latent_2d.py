@@ -71,6 +71,7 @@ def test_the_box_leaves_outliers_out() -> None:
     assert (low.item(), high.item()) == pytest.approx((0.02, 0.98), abs=0.01)
 
 
+@pytest.mark.slow
 def test_shuffled_labels_leave_the_decoder_alone() -> None:
     assert measure(labels="shuffled")["shown_accuracy"] == measure()["shown_accuracy"]
 
@@ -79,10 +80,12 @@ def test_shuffled_labels_tell_nothing() -> None:
     assert measure(labels="shuffled")["knn_accuracy"] < 0.2
 
 
+@pytest.mark.slow
 def test_one_number_can_be_measured_and_drawn() -> None:
     assert measure(latent=1)["code_size"] == 1
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_results() -> None:
     again = demo.run(demo.Params(steps=20), Bench(0, needs=demo.NEEDS))
 

@@ -88,6 +88,7 @@ def test_the_bent_autoencoder_is_not() -> None:
     assert not torch.allclose(middle, flat(torch.zeros(1, 784)), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_permuted_codes_do_not_agree() -> None:
     assert abs(measure(permuted=True)["agreement"]) < 0.15
 

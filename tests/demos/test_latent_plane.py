@@ -26,6 +26,7 @@ def metrics(**params: Any) -> dict[str, Any]:
     return dict(measured(**params).metrics)
 
 
+@pytest.mark.slow
 def test_the_decoder_has_the_parameters_of_the_lesson() -> None:
     layers = [(2, 32), (32, 32), (32, 32), (32, 784)]
 
@@ -36,24 +37,29 @@ def test_a_weight_a_byte_and_two_bytes_a_scale() -> None:
     assert metrics()["decoder_bytes"] == 28_080 + 2 * 884
 
 
+@pytest.mark.slow
 def test_the_wide_decoder_is_larger() -> None:
     assert metrics(shape="wide")["decoder_bytes"] == 2 * 64 + 64 * 784 + 848 + 2 * 850
 
 
+@pytest.mark.slow
 def test_fewer_bits_leave_the_training_alone() -> None:
     assert metrics(bits=4)["vae_unevenness"] == metrics()["vae_unevenness"]
 
 
+@pytest.mark.slow
 def test_fewer_bits_round_more() -> None:
     eight, four = (metrics(bits=bits, steps=150)["rounding_mse"] for bits in (8, 4))
 
     assert four > 10 * eight
 
 
+@pytest.mark.slow
 def test_beta_leaves_the_autoencoder_alone() -> None:
     assert metrics(beta=10.0)["ae_unevenness"] == metrics()["ae_unevenness"]
 
 
+@pytest.mark.slow
 def test_an_untrained_plane_shows_at_most_one_digit() -> None:
     assert metrics(steps=0)["digits_found"] <= 1
 

@@ -21,6 +21,7 @@ def measured(seed: int = 0, **params: Any) -> Result:
     return demo.run(small, Bench(seed, needs=demo.NEEDS))
 
 
+@pytest.mark.slow
 def test_the_error_of_pca_is_that_of_scikit_learn() -> None:
     digits = Bench(0, needs=demo.NEEDS).data("digits")
     x_train, x = digits.train.flatten(1).numpy(), digits.test.flatten(1).numpy()

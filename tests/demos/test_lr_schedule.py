@@ -33,6 +33,7 @@ def measured(**params: Any) -> Result:
     return DEMO.run(DEMO.Params(**settings), Bench(0, needs=SOURCE.needs))
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
@@ -62,6 +63,7 @@ def test_without_decay_the_path_is_the_number_of_steps():
     assert DEMO.path(DEMO.exponential(7, 1.0), 7) == 7
 
 
+@pytest.mark.slow
 def test_without_decay_the_two_trainings_are_one():
     metrics = measured(decay=1.0).metrics
 
@@ -69,18 +71,21 @@ def test_without_decay_the_two_trainings_are_one():
     assert metrics["resumed_mse"] == metrics["crawling_mse"]
 
 
+@pytest.mark.slow
 def test_without_a_drop_the_fast_trainings_are_one():
     metrics = measured(drop=1.0).metrics
 
     assert metrics["fast_on_mse"] == metrics["fast_dropped_mse"] != metrics["fast_constant_mse"]
 
 
+@pytest.mark.slow
 def test_at_equal_rates_the_fast_training_is_the_constant_one():
     metrics = measured(fast_times=1.0).metrics
 
     assert metrics["fast_constant_mse"] == metrics["constant_mse"]
 
 
+@pytest.mark.slow
 def test_nothing_moves_at_rate_zero():
     metrics = measured(rate=0.0).metrics
 
@@ -89,6 +94,7 @@ def test_nothing_moves_at_rate_zero():
     assert len(set(errors) - baselines) == 1
 
 
+@pytest.mark.slow
 def test_without_steps_there_are_no_curves():
     assert measured(steps=0, more=0).figures == {}
 

@@ -102,6 +102,7 @@ def test_both_start_from_the_same_weights():
     assert metrics["mse"] == metrics["rival_mse"]
 
 
+@pytest.mark.slow
 def test_cross_entropy_learns_and_a_second_sigmoid_goes_black():
     settings = {"steps": 150, "lr": 4e-3, "examples": 1_000}
     bce, twice = (measured(rival=rival, **settings).metrics for rival in ("bce", "bce_twice"))

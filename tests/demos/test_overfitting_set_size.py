@@ -41,6 +41,7 @@ def learnt(looks: dict[int, tuple[float, float]]) -> Any:
     return DEMO.Learnt(mse=0.2, new_mse=0.5, loss=0.2, looks=looks)
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
@@ -105,6 +106,7 @@ def test_averaged_the_loss_of_a_set_is_its_mean_squared_error():
     assert metrics["loss_times"] == pytest.approx(metrics["large_mse"] / metrics["small_mse"])
 
 
+@pytest.mark.slow
 def test_summed_it_grows_with_the_number_of_batches():
     mean, summed = measured().metrics, measured(loss="summed").metrics
 

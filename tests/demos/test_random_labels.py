@@ -47,6 +47,7 @@ class Echo(torch.nn.Module):
         return x
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 

@@ -41,6 +41,7 @@ def rounds(**params: Any) -> list[Any]:
     return list(DEMO.learn(settings(**params), Bench(0, needs=SOURCE.needs)))
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
@@ -59,12 +60,14 @@ def test_a_single_set_has_no_jump():
     assert torch.isnan(torch.tensor(measured(sets=1).metrics["jump"]))
 
 
+@pytest.mark.slow
 def test_the_error_after_one_set_is_that_before_the_next():
     first, second, _ = rounds()
 
     assert first.end_new_mse == second.new_mse
 
 
+@pytest.mark.slow
 def test_the_same_set_again_is_no_other_one():
     same, fresh = rounds(draw="same", steps=0), rounds(steps=0)
 
@@ -78,6 +81,7 @@ def test_before_the_first_step_a_set_has_the_loss_that_is_printed_first():
     assert one.losses[0].item() == pytest.approx(one.first_mse, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_first_set_is_learnt_alike_whatever_comes_next():
     fresh, same = rounds()[0], rounds(draw="same")[0]
 

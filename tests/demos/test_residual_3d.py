@@ -59,6 +59,7 @@ def test_without_a_difference_nothing_differs():
     assert metrics["mean_ratio"] == 1
 
 
+@pytest.mark.slow
 def test_the_fair_pair_has_equal_weights_and_the_notes_pair_has_not():
     fair, notes = (measured(pair=pair).metrics for pair in ("fair", "notes"))
 

@@ -55,6 +55,7 @@ def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
 
+@pytest.mark.slow
 def test_the_full_demo_is_the_same_at_full_size():
     full = FULL.run(FULL.Params(steps=1, batch=2), Bench(0, needs=FULL_SOURCE.needs))
     expected = measured(size="full", steps=1, batch=2)
@@ -81,6 +82,7 @@ def test_untrained_it_answers_with_about_the_mean_grey_level():
     assert metrics["kl_nats"] < 2
 
 
+@pytest.mark.slow
 def test_a_few_steps_on_one_scroll_explain_something_of_it():
     metrics = measured(steps=60, batch=16, test="same").metrics
 
@@ -116,6 +118,7 @@ def breaking(steps: Iterable[int], _: str, __: int | None = None) -> Iterator[in
         yield step
 
 
+@pytest.mark.slow
 def test_a_broken_run_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
     monkeypatch.setattr(DEMO, "SAVE_EVERY", 2)
     params = DEMO.Params(steps=5, batch=4, checkpoint=str(tmp_path / "run.pt"))

@@ -27,10 +27,12 @@ def measured(seed: int = 0, **params: Any) -> Result:
     return DEMO.run(DEMO.Params(**settings), Bench(seed, needs=SOURCE.needs))
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "along"), [("sgd", True), ("momentum", True), ("adam", False)]
 )
@@ -38,6 +40,7 @@ def test_a_first_step_is_along_the_gradient_unless_it_is_adams(optimizer, along)
     assert (measured(optimizer=optimizer).metrics["first_cosine"] > 0.9999) is along
 
 
+@pytest.mark.slow
 def test_momentum_leaves_the_gradients_direction_later():
     metrics = measured(optimizer="momentum", steps=20).metrics
 
@@ -87,10 +90,12 @@ def test_the_gradient_on_a_batch_is_the_mean_of_its_pictures_gradients():
     torch.testing.assert_close(each.mean(0), DEMO.gradient(model, x))
 
 
+@pytest.mark.slow
 def test_a_batch_of_everything_has_the_direction_of_everything():
     assert measured(batch_size=200).metrics["worst_batch_cosine"] == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_larger_batches_point_better():
     cosines = [measured(batch_size=n, steps=20).metrics["batch_cosine"] for n in (1, 32)]
 

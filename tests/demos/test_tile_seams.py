@@ -51,6 +51,7 @@ def test_a_copy_has_the_seams_of_the_truth():
     assert metrics["tiled_seam"] == pytest.approx(metrics["true_seam"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_copy_divided_by_the_count_is_dark_and_by_the_weights_is_right():
     count, weights = (measured(divisor=by).metrics["gaussian_ev"] for by in ("count", "weights"))
 
@@ -88,12 +89,14 @@ def test_middles_side_by_side_cover_all_but_the_rim(crop):
     assert found[0].isnan().all()
 
 
+@pytest.mark.slow
 def test_cropping_nothing_is_putting_tiles_side_by_side():
     metrics = measured(model="network", steps=0, crop=0).metrics
 
     assert metrics["cropped_mse"] == pytest.approx(metrics["tiled_mse"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_stride_of_a_tile_is_no_overlap():
     metrics = measured(model="network", steps=0, half=16, fine=16).metrics
 
@@ -111,6 +114,7 @@ def test_the_distance_is_that_of_a_distance_transform():
     np.testing.assert_array_equal(found, np.concatenate([expected, expected]))
 
 
+@pytest.mark.slow
 def test_training_lowers_the_error():
     before, after = (
         measured(model="network", steps=steps, half=16, fine=16).metrics["ev"] for steps in (0, 12)

@@ -126,6 +126,7 @@ def test_an_autoencoder_is_right_where_all_pixels_agree_in_8_bits():
     assert right[1].item() is False
 
 
+@pytest.mark.slow
 def test_a_classifier_has_an_accuracy():
     assert measured(task="classify", epochs=3, examples=1_600).metrics["right_answers"] > 0.7
 

@@ -56,6 +56,7 @@ def test_the_cross_entropy_is_summed_over_pixels_and_averaged_over_pictures() ->
     assert demo.bce(torch.zeros(4, 784), x).item() == pytest.approx(784 * 0.693147, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_an_untrained_rival_leaves_the_vae_alone() -> None:
     assert measure(rival="untrained")["vae_accuracy"] == measure()["vae_accuracy"]
 

@@ -72,6 +72,7 @@ def corners(batches: int, shape: Triple, place, size: int, seed: int = 0, **opti
     return torch.stack(found, -1)
 
 
+@pytest.mark.slow
 @given(data=st.data(), seed=st.integers(0, 2**30))
 def test_what_comes_out_are_windows_of_the_region(data, seed):
     start = data.draw(st.tuples(*[st.integers(0, 9)] * 3))
@@ -114,6 +115,7 @@ def corners_of(place: Uniform) -> np.ndarray:
     return corners
 
 
+@pytest.mark.slow
 def test_every_window_is_as_likely_also_one_that_straddles_chunks():
     """A box for each window, so that all are independent, as the chi-square test supposes."""
     place = Uniform(Box((1, 0, 0), (6, 6, 6)), (2, 3, 2))
@@ -124,6 +126,7 @@ def test_every_window_is_as_likely_also_one_that_straddles_chunks():
     assert chisquare(found[possible]).pvalue > SMALL
 
 
+@pytest.mark.slow
 def test_the_last_window_cut_from_a_box_is_as_likely_as_the_first():
     place = Uniform(Box((1, 0, 0), (6, 4, 5)), (2, 3, 2))
     last = (slice(3, None, 4), 1)
@@ -134,6 +137,7 @@ def test_the_last_window_cut_from_a_box_is_as_likely_as_the_first():
     assert chisquare(found[possible]).pvalue > SMALL
 
 
+@pytest.mark.slow
 def test_every_window_with_its_centre_in_a_mask_is_as_likely():
     mask = np.random.default_rng(3).random((3, 2, 3)) < 0.5
     place = Masked(whole(SIDES), (2, 3, 2), mask, (2, 3, 3))

@@ -34,6 +34,7 @@ def blurred(images: Tensor) -> Tensor:
     return F.avg_pool2d(F.pad(images, (1, 1, 1, 1)), 3, 1)
 
 
+@pytest.mark.slow
 def test_unseen_digits_are_recognised(digits, model):
     assert model.accuracy(digits.test, digits.test_labels) > 0.96
 

@@ -68,6 +68,7 @@ def test_pixels_are_float32_from_0_to_1_and_labels_int64():
     assert digits.train_labels.dtype == torch.int64
 
 
+@pytest.mark.slow
 def test_the_subset_is_every_row_of_the_file_once():
     digits = load()
     with gzip.open(digits.source.files[0], "rt") as file:

@@ -62,6 +62,7 @@ def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
         torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_on_the_same_batches(alone, pair):
     same(pair[0]["whole"], alone)
 

@@ -16,6 +16,7 @@ from vaeflash.lab.volumes.volume import Box, whole
 PHANTOM = Phantom((24, 40, 48), seed=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_box_of_the_written_phantom_is_a_box_of_the_phantom(name: str, tmp_path: Path):
     path = FORMATS[name](tmp_path, PHANTOM.read(whole(PHANTOM.shape)))

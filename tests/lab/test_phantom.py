@@ -152,6 +152,7 @@ def test_ink_without_contrast_cannot_be_seen():
     assert best_auc(unseen) < 0.56
 
 
+@pytest.mark.slow
 def test_the_more_contrast_the_better_ink_is_seen():
     seen = [best_auc(flat(Papyrus(ink=ink))) for ink in (10.0, 40.0, 90.0)]
 

@@ -48,6 +48,7 @@ class MeanDepth(nn.Module):
         return x[:, 0].mean(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.75])
 @pytest.mark.parametrize(("ours", "theirs"), [("uniform", "constant"), ("gaussian", "gaussian")])
 def test_it_is_monais_sliding_window(ours, theirs, overlap):

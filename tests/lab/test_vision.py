@@ -27,6 +27,7 @@ assert vision.torchvision() is tv
 """
 
 
+@pytest.mark.slow
 def test_datasets_transforms_and_utils_work_in_a_fresh_process():
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", USE], capture_output=True, text=True, check=False
