@@ -37,16 +37,15 @@ def planted(source: Path, compiled: Path) -> None:
     evil.unlink()
 
 
-def test_python_itself_would_run_what_is_planted(course: Course, tmp_path: Path) -> None:
-    source = tmp_path / "probe.py"
+def test_python_itself_would_run_what_is_planted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "probe_of_tests.py"
     source.write_text("NAME = 'source'")
     planted(source, Path(importlib.util.cache_from_source(source)))
-    spec = importlib.util.spec_from_file_location("probe", source)
-    assert spec and spec.loader
-    probe = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(probe)
+    monkeypatch.syspath_prepend(tmp_path)
 
-    assert probe.NAME == "planted"
+    assert importlib.import_module("probe_of_tests").NAME == "planted"
 
 
 @pytest.mark.parametrize("module", ["d", "_helper"])
@@ -144,7 +143,7 @@ def test_what_no_import_could_take_is_no_double(course: Course, other: str) -> N
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"")
 
-    assert [found.name for found in _candidates(course.root / "demos", "d")] == ["d.py"]
+    assert _candidates(course.root / "demos", "d") == ["d.py"]
 
 
 def test_a_name_with_a_dot_is_no_demo(make_course: MakeCourse) -> None:
@@ -158,8 +157,8 @@ def test_packages_and_linked_folders_import_one_another(
 ) -> None:
     course = make_course(demos={"d": "from .inner.deep import NAME\nfrom .linked.one import ONE"})
     for file, text in {
-        "course/demos/inner/__init__.py": "PART = 'so'",
-        "course/demos/inner/deep.py": "from . import PART\nfrom ..base import REST\nNAME = PART + REST",
+        "course/demos/inner/__init__.py": "A = 'so'",
+        "course/demos/inner/deep.py": "from . import A\nfrom ..base import REST\nNAME = A + REST",
         "course/demos/base.py": "REST = 'urce'",
         "elsewhere/one.py": "from .two import ONE",
         "elsewhere/two.py": "ONE = 1",

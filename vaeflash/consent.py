@@ -26,7 +26,8 @@ def code_of(course: Course) -> str:
     """A fingerprint of every file in `demos/`, to the byte, and of nothing else.
 
     Not that of `vaeflash.fingerprint`, which leaves out what does not change a measurement: a demo
-    may run a text that it reads, or load a file in a way of its own. Links count as what they lead to.
+    may run a text that it reads, or load a file in a way of its own. A link counts as what it leads
+    to.
 
     Raises:
         CourseError: A file cannot be read, or is a device, a pipe or the like.

@@ -1,15 +1,14 @@
 """Modules of a course are imported from their source text, and from nothing else.
 
-Python itself would take a package or compiled code before the source file of the same name, and what
-`__pycache__` holds without a look at the source. None of these can be read by whoever agrees that a
-demo may run, and no fingerprint covers them.
+Python itself would take a package or compiled code before the source file of the same name, and
+what `__pycache__` holds without a look at the source. Then what runs is not what can be read before
+one agrees to it, nor what the fingerprint of a demo covers.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -39,7 +38,7 @@ def require_one_source(folder: Path, module: str, where: str) -> None:
         DemoError: There are several files for it, or compiled code; the message names them.
     """
     try:
-        found = [path.relative_to(folder).as_posix() for path in _candidates(folder, module)]
+        found = _candidates(folder, module)
     except OSError as error:
         raise unusable(str(folder), "read", error) from error
     if len(found) > 1 or any(name.endswith(COMPILED) for name in found):
@@ -53,16 +52,22 @@ def require_one_source(folder: Path, module: str, where: str) -> None:
         )
 
 
-def _candidates(folder: Path, module: str) -> Iterator[Path]:
+def _candidates(folder: Path, module: str) -> list[str]:
     """Every file that could be taken for a module, or for the demo that cards call by its name."""
-    for place, stem in ((folder, module), (folder / module, "__init__")):
-        files = sorted(place.iterdir()) if place.is_dir() else []
-        for path in files:
-            # In a card's words a_b and a-b are one demo.
-            name, wanted = (text.replace("-", "_") for text in (path.name, stem))
-            compiled = name.startswith(f"{wanted}.") and name.endswith(COMPILED)
-            if name == f"{wanted}.py" or compiled:
-                yield path
+    package = folder / module
+    inside = _files_for("__init__", package) if package.is_dir() else []
+    return [*_files_for(module, folder), *(f"{module}/{name}" for name in inside)]
+
+
+def _files_for(module: str, folder: Path) -> list[str]:
+    # In a card's words a_b and a-b are one demo.
+    wanted = module.replace("-", "_")
+    names = {name: name.replace("-", "_") for name in os.listdir(folder)}  # noqa: PTH208 -- faster
+    return sorted(
+        name
+        for name, plain in names.items()
+        if plain == f"{wanted}.py" or (name.endswith(COMPILED) and plain.startswith(f"{wanted}."))
+    )
 
 
 class _SourceLoader(SourceFileLoader):

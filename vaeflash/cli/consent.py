@@ -57,7 +57,9 @@ def ask_to_run(settings: Settings, *, trusted: bool) -> None:
     settings.err.plain(f"  {_on_one_line(where)}")
     settings.err.print(Text(f"  Their course calls itself {_quoted(course.title)}."))
     settings.err.print(Text(WARNING))
-    reply = _reply(settings.err, "Run them? yes (as they are now) / always (also changed) / no: ")
+    reply = _reply(
+        settings.err, "Run them? yes (as they are now) / always (also when they change) / no: "
+    )
     if reply in ("a", "always"):
         settings.err.print(Text(FOR_GOOD))
         reply = _reply(settings.err, "Type always again to agree; yes is for these files only: ")

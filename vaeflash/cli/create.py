@@ -14,8 +14,8 @@ from vaeflash.errors import CourseError, Problem
 from vaeflash.scaffold import Created, demos_of_new_course, new_course, new_deck, new_demo
 
 ABOUT_CONSENT = (
-    "Before new or changed demos run, vaeflash asks. Of a course that only you write you can answer "
-    "`always`; without a terminal, --trust says yes to the demos as they are."
+    "Before new or changed demos run, vaeflash asks. Of a course that only you write you can "
+    "answer `always`; without a terminal, --trust says yes to the demos as they are."
 )
 
 
