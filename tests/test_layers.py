@@ -29,6 +29,7 @@ LAYERS = [
         "runs",
         "source",
         "fingerprint",
+        "importer",
         "needs",
         "course",
         "runner",

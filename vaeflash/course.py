@@ -49,9 +49,9 @@ class Course:
     def demo_paths(self) -> dict[str, Path]:
         """Demo name -> its module; modules that begin with an underscore are helpers."""
         found = sorted((self.root / "demos").glob("*.py"))
-        return {
-            path.stem.replace("_", "-"): path for path in found if not path.stem.startswith("_")
-        }
+        # With a dot in its name, Python would import another file.
+        demos = [path for path in found if path.stem[0] != "_" and "." not in path.stem]
+        return {path.stem.replace("_", "-"): path for path in demos}
 
     @cached_property
     def _sources(self) -> dict[str, DemoSource]:

@@ -75,6 +75,21 @@ def code_digest(module: Path) -> str:
     return _code_of(module).digest
 
 
+def text_of(module: Path) -> str:
+    """A module's text, to be run: it is the one that its fingerprint is of.
+
+    Raises:
+        CourseError: It cannot be read.
+        DemoError: It is not Python, or was edited since this process has read it.
+    """
+    text = read_text(module)
+    if _code_of(module).key != _key(text):
+        raise DemoError(
+            Problem(str(module), "this was edited since the command began.", "Run it again.")
+        )
+    return text
+
+
 def forget() -> None:
     """Read modules anew: one was edited since this process has read it."""
     _code_of.cache_clear()
@@ -128,10 +143,12 @@ class Code:
     """What a module comes to.
 
     Attributes:
+        key: Hash of its text.
         digest: Of its syntax tree.
         imports: Dotted names that it may import, as it writes them: `math`, `.helper`, `..a.b`.
     """
 
+    key: str
     digest: str
     imports: tuple[str, ...]
 
@@ -139,12 +156,12 @@ class Code:
 @cache
 def _code_of(module: Path) -> Code:
     text = read_text(module)
-    key = _sha256(f"{FORMAT}\n{text}")
+    key = _key(text)
     remembered = cache_folder() / "code" / key[:2] / key[2:]
-    code = _recall(remembered)
+    code = _recall(remembered, key)
     if code is None:
         tree = parse_module(module, module.name)
-        code = Code(_sha256(canonical(tree)), tuple(sorted(_imports(tree))))
+        code = Code(key, _sha256(canonical(tree)), tuple(sorted(_imports(tree))))
         lines = "\n".join([code.digest, *code.imports])
         # Only time is lost where nothing can be remembered.
         with contextlib.suppress(VaeflashError):
@@ -152,13 +169,18 @@ def _code_of(module: Path) -> Code:
     return code
 
 
-def _recall(path: Path) -> Code | None:
+def _key(text: str) -> str:
+    """What a text is remembered by."""
+    return _sha256(f"{FORMAT}\n{text}")
+
+
+def _recall(path: Path, key: str) -> Code | None:
     """What was remembered, unless the file is not there or not whole."""
     with contextlib.suppress(OSError, ValueError):
         check, _, lines = path.read_text(encoding="utf-8").partition("\n")
         if check == _sha256(lines):
             digest, *imports = lines.split("\n")
-            return Code(digest, tuple(imports))
+            return Code(key, digest, tuple(imports))
     return None
 
 

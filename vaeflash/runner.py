@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.util
 import sys
 import time
 import traceback
@@ -21,6 +20,7 @@ from typing import Any, TypeAlias
 from vaeflash.card import Value
 from vaeflash.demo import Result
 from vaeflash.errors import DemoError, Problem, VaeflashError
+from vaeflash.importer import from_source_alone
 from vaeflash.machine import processors
 from vaeflash.needs import data_needs
 from vaeflash.runs import NO_ERROR, Run
@@ -92,12 +92,15 @@ def import_demo(source: DemoSource) -> ModuleType:
     helpers by relative imports; of its own, because two courses may both have a `pca.py`.
 
     Raises:
-        DemoError: The import failed; the message names the line.
+        DemoError: The import failed, and the message names the line; or a module is not one source
+            file, or was edited since its fingerprint was taken.
     """
     package = _package(source.path.parent)
     try:
         importlib.import_module("vaeflash.lab")
         return importlib.import_module(f"{package}.{source.path.stem}")
+    except DemoError:
+        raise
     except Exception as error:
         raise DemoError(
             Problem(
@@ -113,6 +116,7 @@ def _package(folder: Path) -> str:
     if name not in sys.modules:
         package = ModuleType(name)
         package.__path__ = [str(folder)]
+        from_source_alone(folder)
         sys.modules[name] = package
     return name
 

@@ -51,6 +51,12 @@ class Created:
     lines: str = ""
 
 
+def demos_of_new_course() -> dict[str, str]:
+    """The demos that `new_course` writes: the text of each file in `demos/`."""
+    paths = (path for path in COURSE if path.startswith("demos/"))
+    return {path.removeprefix("demos/"): _template(f"course/{path}") for path in paths}
+
+
 def new_course(folder: Path, title: str = "") -> Created:
     """Write a small course that lints and checks; the folder's name gives its id.
 

@@ -16,6 +16,7 @@ from typing import Any
 from vaeflash.card import Value
 from vaeflash.errors import DemoError, Problem
 from vaeflash.fingerprint import fingerprint, parse_module
+from vaeflash.importer import require_one_source
 
 
 @dataclass(frozen=True)
@@ -150,9 +151,10 @@ def read_demo(name: str, path: Path, shown: str) -> DemoSource:
 
     Raises:
         CourseError: The file cannot be read.
-        DemoError: It is not Python.
+        DemoError: It is not Python, or another file could be taken for it.
     """
     tree = parse_module(path, shown)
+    require_one_source(path.parent, path.stem, shown)
     constants = {
         target.id: node.value
         for node in tree.body

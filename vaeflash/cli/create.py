@@ -8,20 +8,27 @@ from pathlib import Path
 from rich.text import Text
 
 from vaeflash.cli.screen import Screen
-from vaeflash.consent import trust
+from vaeflash.consent import code_of_texts, is_trusted, trust
 from vaeflash.course import Course, bundled_root, open_course
 from vaeflash.errors import CourseError, Problem
-from vaeflash.scaffold import Created, new_course, new_deck, new_demo
+from vaeflash.scaffold import Created, demos_of_new_course, new_course, new_deck, new_demo
+
+ABOUT_CONSENT = (
+    "Before new or changed demos run, vaeflash asks. Of a course that only you write you can "
+    "answer `always`; without a terminal, --trust says yes to the demos as they are."
+)
 
 
 def course(folder: Path, title: str, screen: Screen) -> None:
-    """Write a course that lints and checks; whoever writes it may run what it becomes."""
+    """Write a course that lints and checks; the demo that was written may run, as it is."""
     _report(new_course(folder, title), screen)
-    trust(open_course(folder), whatever_they_become=True)
+    # Not whatever lies in the folder: somebody's demos may have been there before.
+    trust(open_course(folder), code_of_texts(demos_of_new_course()))
     screen.print("\nTry it:")
     if folder.resolve() != Path.cwd():
         screen.plain(f"  cd {shlex.quote(str(folder))}")
     screen.plain("  vaeflash check")
+    screen.note(f"\n{ABOUT_CONSENT}")
 
 
 def deck(course: Course, name: str, title: str, demo: str, screen: Screen) -> None:
@@ -40,6 +47,8 @@ def demo(course: Course, name: str, card: str, screen: Screen) -> None:
         screen.plain(created.lines.rstrip("\n"))
     screen.print("\nTry it:")
     screen.plain(f"  vaeflash demo {name}")
+    if not is_trusted(course):
+        screen.note(f"\n{ABOUT_CONSENT}")
 
 
 def _report(created: Created, screen: Screen) -> None:
