@@ -31,7 +31,7 @@ def printable(text: str) -> str:
 
 
 def escaped(document: str) -> str:
-    """A JSON document with such characters as `\\uXXXX`: what it says is the same."""
+    """A JSON document with such characters as their numbers: what it says is the same."""
     return _UNSAFE.sub(lambda match: json.dumps(match[0])[1:-1], document)
 
 

@@ -11,6 +11,7 @@ from vaeflash.cli.screen import Screen
 from vaeflash.consent import trust
 from vaeflash.course import Course, bundled_root, open_course
 from vaeflash.errors import CourseError, Problem
+from vaeflash.printable import command
 from vaeflash.scaffold import Created, new_course, new_deck, new_demo
 
 
@@ -39,7 +40,7 @@ def demo(course: Course, name: str, card: str, screen: Screen) -> None:
         screen.print("\nNo card links it yet. Below a card's answer go:")
         screen.plain(created.lines.rstrip("\n"))
     screen.print("\nTry it:")
-    screen.plain(f"  vaeflash demo {name}")
+    screen.plain(f"  {command('demo', name)}")
 
 
 def _report(created: Created, screen: Screen) -> None:

@@ -33,9 +33,9 @@ COLOURS: Mapping[Status, str] = {
 
 
 class CleanConsole(Console):
-    """A console on which only rich has a say: in texts, what would do more than be seen is replaced.
+    """A console on which texts are only shown: of control sequences, rich's own alone come through.
 
-    A terminal is told of no link, which would lead elsewhere than its words say.
+    A terminal is told of no link: it could lead elsewhere than its words say.
     """
 
     def render(

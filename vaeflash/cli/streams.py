@@ -19,7 +19,7 @@ from vaeflash.printable import printable
 
 
 class OutputError(VaeflashError):
-    """Standard output or standard error takes no more; of a closed pipe there is nothing to tell."""
+    """Standard output or standard error takes no more; of a closed pipe nothing is to be told."""
 
 
 class Stream:
@@ -54,7 +54,7 @@ class Stream:
         try:
             act()
         except OSError as error:
-            # What is still held back goes nowhere, or the interpreter would fail over it at its end.
+            # What is held back goes nowhere, or the interpreter would fail over it at its end.
             with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
                 os.dup2(nowhere.fileno(), self._stream.fileno())
             self._lost = OutputError(*_told(self._name, error))
