@@ -35,16 +35,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """A course is collected by its `course.toml`."""
     if file_path.name != "course.toml" or not parent.config.getoption("--vaeflash"):
         return None
-    return CourseFile.from_parent(parent, path=file_path)
+    path = str(file_path)
+    named = {} if printable(path) == path else {"nodeid": printable(path)}
+    return CourseFile.from_parent(parent, path=file_path, **named)
 
 
 class CourseFile(pytest.File):
     """A course: its claims, and who runs its demos."""
-
-    @property
-    def nodeid(self) -> str:
-        """What pytest calls it."""
-        return printable(super().nodeid)
 
     def repr_failure(
         self,
@@ -91,11 +88,6 @@ class ClaimItem(pytest.Item):
         super().__init__(**options)
         self._item = item
         self._broken = broken
-
-    @property
-    def nodeid(self) -> str:
-        """What pytest calls it."""
-        return printable(super().nodeid)
 
     def runtest(self) -> None:
         """Judge it.
