@@ -36,7 +36,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if file_path.name != "course.toml" or not parent.config.getoption("--vaeflash"):
         return None
     path = str(file_path)
-    named = {} if printable(path) == path else {"nodeid": printable(path)}
+    named: dict[str, Any] = {} if printable(path) == path else {"nodeid": printable(path)}
     return CourseFile.from_parent(parent, path=file_path, **named)
 
 

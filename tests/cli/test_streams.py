@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -160,7 +161,16 @@ def test_whatever_is_written_on_a_stream_is_only_shown(texts: list[str]) -> None
     written = io.StringIO(newline="")
     gated(written).writelines(texts)
 
-    assert written.getvalue() == printable("".join(texts))
+    assert written.getvalue() == "".join(
+        printable(text.replace("\r\n", "\n").replace("\r", "\n")) for text in texts
+    )
+
+
+def test_a_carriage_return_hides_nothing() -> None:
+    written = io.StringIO(newline="")
+    gated(written).write("10%\r20%\r\nwrong\rverified\n")
+
+    assert written.getvalue() == "10%\n20%\nwrong\nverified\n"
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
@@ -182,7 +192,10 @@ def test_so_do_a_warning_and_the_traceback_that_ends_the_process() -> None:
         f"warnings.warn({ORDER!r})\n"
         f"raise ValueError({ORDER!r})"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    coloured = os.environ | {"FORCE_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False, env=coloured
+    )
 
     told = done.stderr.decode()
     assert (told.count("\ufffd]0;owned\ufffd\n"), printable(told) == told) == (2, True)

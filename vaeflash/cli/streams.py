@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from vaeflash.errors import Problem, VaeflashError
 from vaeflash.printable import printable
+
+_RETURN: Final = re.compile(r"\r\n?")
 
 
 class OutputError(VaeflashError):
@@ -79,8 +82,12 @@ class Gate:
         self.raw = raw
 
     def write(self, text: str) -> int:
-        """Write a text, with a stand-in for what would do more than be seen."""
-        return self.raw.write(printable(text))
+        """Write a text, with a stand-in for what would do more than be seen.
+
+        A carriage return begins a new line, instead of writing over what was said.
+        """
+        self.raw.write(printable(_RETURN.sub("\n", text)))
+        return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write several."""
@@ -93,6 +100,8 @@ class Gate:
 
 def guard_streams() -> None:
     """Put both streams behind a gate, until the process ends: its last word may be a traceback."""
+    # From 3.13 on Python colours a traceback, and such colours would be shown, too.
+    os.environ["PYTHON_COLORS"] = "0"
     for attribute, name in (("stdout", "standard output"), ("stderr", "standard error")):
         stream = getattr(sys, attribute)
         if stream is None or isinstance(stream, Gate):
