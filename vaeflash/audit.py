@@ -17,6 +17,7 @@ from vaeflash.course import Course
 from vaeflash.errors import ClaimError, Problem, VaeflashError
 from vaeflash.evidence import FIRST_SEED, THRESHOLD, Evidence
 from vaeflash.ledger import ControlEntry, Entry, Ledger
+from vaeflash.printable import command
 
 UNJUDGED = {"error": Status.ERROR, "not-run": Status.NOT_RUN}
 """What stands in place of a verdict where there are no values, and the status that it makes."""
@@ -283,5 +284,5 @@ def _problem(course: Course, entry: Entry, found: Rejudgement) -> Problem:
         f"the line of '{entry.claim}' does not follow from its own values: "
         f"{'; '.join(found.faults)}.",
         "Restore it from version control, or gather the evidence anew: "
-        f"vaeflash check {entry.card} --fresh",
+        + command("check", entry.card, "--fresh"),
     )

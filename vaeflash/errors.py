@@ -7,6 +7,7 @@ Every problem is told the same way: where, what, and on the next line what to do
       ClaimError               a claim or a parameter list that cannot be read or evaluated
       CourseError              a course, a ledger or a file of it that is missing or damaged
       DemoError                a demo that breaks its contract: no `run`, a wrong result
+      OutputError              standard output or standard error that takes no more
       DataError                a data set that is damaged or of the wrong kind
         MissingDataError       a data set that is not here: no fault, and no verdict
       StoreError               reviews that cannot be read or written

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from vaeflash.card import NO_FIGURE, Card
 from vaeflash.errors import CardError, CourseError, DemoError, Problem
 from vaeflash.files import read_text, write_atomically
+from vaeflash.printable import command
 
 if TYPE_CHECKING:
     from vaeflash.demo import Figure, Plane
@@ -77,7 +78,7 @@ class Gallery:
             where,
             f"no figure '{card.figure}' of its demos was drawn.",
             f"Drawn: {', '.join(drawn) or 'none'}. "
-            f"`vaeflash figures {' '.join(card.all_demos)}` draws them.",
+            f"`{command('figures', *card.all_demos)}` draws them.",
         )
 
 
@@ -120,7 +121,7 @@ def script_of(root: Path, picture: Picture) -> str:
             Problem(
                 picture.widget,
                 "what this figure shows when it is touched cannot be read.",
-                f"`vaeflash figures {picture.demo}` writes it again.",
+                f"`{command('figures', picture.demo)}` writes it again.",
             )
         ) from error
 
@@ -203,7 +204,7 @@ def _read_index(path: Path) -> tuple[str, dict[str, str]]:
             Problem(
                 str(path),
                 "this index of figures cannot be read.",
-                f"Delete it and run `vaeflash figures {path.parent.name}`.",
+                f"Delete it and run `{command('figures', path.parent.name)}`.",
             )
         )
     return code, captions

@@ -13,6 +13,7 @@ from vaeflash.gallery import read_gallery
 from vaeflash.ledger import read_ledger
 from vaeflash.markdown import formulas, images
 from vaeflash.media import MediaFiles
+from vaeflash.printable import command
 from vaeflash.selection import read_claim
 
 
@@ -51,7 +52,7 @@ def _card(course: Course, card: Card, shown: str) -> Iterator[Finding]:
             Problem(
                 here,
                 f"the card '{card.title}' has no id.",
-                f"Run `vaeflash id {shown}`: an id keeps its history through every edit.",
+                f"Run `{command('id', shown)}`: an id keeps its history through every edit.",
             ),
         )
     for claim in card.claims:

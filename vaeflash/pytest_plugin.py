@@ -5,7 +5,8 @@ like a test: it passes when the verdict is as stated and every control flipped i
 where the device or the data is not here. Runs come from the cache where they are known. The ledger
 is not written: a test leaves its tree as it found it.
 
-Passing the flag is consent to run the demos of the courses that are collected.
+Passing the flag is consent to run the demos of the courses that are collected. What they and their
+cards say is only shown: pytest prints names and failures as they are.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from vaeflash.printable import command, printable
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,11 +35,21 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """A course is collected by its `course.toml`."""
     if file_path.name != "course.toml" or not parent.config.getoption("--vaeflash"):
         return None
-    return CourseFile.from_parent(parent, path=file_path)
+    path = str(file_path)
+    named: dict[str, Any] = {} if printable(path) == path else {"nodeid": printable(path)}
+    return CourseFile.from_parent(parent, path=file_path, **named)
 
 
 class CourseFile(pytest.File):
     """A course: its claims, and who runs its demos."""
+
+    def repr_failure(
+        self,
+        excinfo: pytest.ExceptionInfo[BaseException],
+        style: Any = None,  # noqa: ARG002 -- pytest gives none to a collector
+    ) -> str:
+        """Why no claim could be collected."""
+        return printable(str(super().repr_failure(excinfo)))
 
     def collect(self) -> Iterator[pytest.Item]:
         """An item for each claim, in the course's order."""
@@ -91,19 +104,19 @@ class ClaimItem(pytest.Item):
         (outcome,) = check([self._item], course.runs, course.workers, lambda _: None)
         entry = outcome.entry
         if entry is None or entry.status is Status.NOT_RUN:
-            pytest.skip(entry.note if entry else "not judged")
+            pytest.skip(printable(entry.note) if entry else "not judged")
         if not entry.status.as_stated:
             raise ClaimFailed(_explain(self._item.where, entry))
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """The verdict in words; a traceback only for what is no verdict."""
-        if isinstance(excinfo.value, ClaimFailed):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
+        failed = isinstance(excinfo.value, ClaimFailed)
+        told = excinfo.value if failed else super().repr_failure(excinfo, style)
+        return printable(str(told))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the claim is."""
-        return self.path, None, self.name
+        return Path(printable(str(self.path))), None, self.name
 
 
 class ClaimFailed(Exception):  # noqa: N818 -- a verdict, not an error
@@ -111,7 +124,7 @@ class ClaimFailed(Exception):  # noqa: N818 -- a verdict, not an error
 
 
 def _name(card: str | None, claim: str) -> str:
-    return f"{card}: {claim}"
+    return printable(f"{card}: {claim}")
 
 
 def _explain(where: str, entry: Any) -> str:
@@ -124,4 +137,4 @@ def _explain(where: str, entry: Any) -> str:
     ]
     if entry.note:
         lines.append(f"  {entry.note}")
-    return "\n".join([*lines, f"  See: vaeflash check {entry.card}"])
+    return "\n".join([*lines, f"  See: {command('check', entry.card)}"])

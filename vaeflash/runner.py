@@ -6,12 +6,13 @@ late, because every command that only reads cards must start without it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +30,14 @@ from vaeflash.source import DemoSource
 Track: TypeAlias = Callable[[Iterable[Any], str, "int | None"], Iterable[Any]]
 
 
+@contextlib.contextmanager
+def _printing_aside() -> Iterator[None]:
+    """What a demo prints is no result: on standard output it would stand in the middle of one."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+@_printing_aside()
 def run_demo(
     source: DemoSource,
     params: Mapping[str, Value],

@@ -22,6 +22,7 @@ from vaeflash.course import Course
 from vaeflash.errors import CardError, CourseError, Problem
 from vaeflash.files import read_text, write_atomically
 from vaeflash.parse import is_id, parse_deck, read_deck, slug, write_deck
+from vaeflash.printable import command
 from vaeflash.source import DemoSource, Parameter
 
 COURSE = (
@@ -224,8 +225,8 @@ def _how_to_claim(source: DemoSource) -> str:
     return (
         f"The card states no claim yet, because only runs can tell which is true. {measured}"
         "Find a metric that a mistake changes, on some seeds from 0 to 99:\n"
-        f"  vaeflash demo {source.name} --seed 7\n"
-        f"  vaeflash demo {source.name} --seed 7 --set {broken}\n"
+        f"  {command('demo', source.name, '--seed', '7')}\n"
+        f"  {command('demo', source.name, '--seed', '7', '--set', broken)}\n"
         "Then put a threshold between the two sides, below the card's `:demo`:\n"
         "  :claim   METRIC < THRESHOLD\n"
         f"  :control {broken}\n"

@@ -11,6 +11,7 @@ from vaeflash.card import Card, Claim, Value
 from vaeflash.claims import ParsedClaim, parse_claim, parse_params
 from vaeflash.course import Course
 from vaeflash.errors import ClaimError, CourseError, DemoError, Problem, VaeflashError
+from vaeflash.printable import command
 from vaeflash.source import DemoSource
 
 
@@ -156,7 +157,7 @@ def _no_id(path: str, card: Card) -> Problem:
     return Problem(
         f"{path}:{card.line}",
         f"the card '{card.title}' has no id, so its evidence could not be kept.",
-        f"Run `vaeflash id {path}` to stamp one.",
+        f"Run `{command('id', path)}` to stamp one.",
     )
 
 

@@ -24,6 +24,7 @@ from typing import Any, Protocol, TypeAlias
 from vaeflash.errors import DemoError, Problem, VaeflashError
 from vaeflash.jobs import Job
 from vaeflash.machine import processors
+from vaeflash.printable import command
 from vaeflash.runner import Track, run_demo
 from vaeflash.runs import Run
 
@@ -196,11 +197,13 @@ def _crashed(order: Order, code: int, complaints: str) -> Problem:
             "SIGKILL": "killed, perhaps because memory ran out",
             "SIGABRT": "aborted",
         }.get(name, "killed") + f" ({name})"
+    settings = [
+        word for name, value in order["params"].items() for word in ("--set", f"{name}={value}")
+    ]
     return Problem(
         f"{order['shown']}:{line[1]}" if line else order["shown"],
         f"the run on seed {order['seed']} crashed: {cause}.",
-        f"See it with: vaeflash demo {order['demo']} --seed {order['seed']}"
-        + "".join(f" --set {name}={value}" for name, value in order["params"].items()),
+        f"See it with: {command('demo', order['demo'], '--seed', str(order['seed']), *settings)}",
     )
 
 

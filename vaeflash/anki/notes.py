@@ -20,6 +20,7 @@ from vaeflash.errors import CardError, Problem
 from vaeflash.html import Media, cloze_numbers, cloze_to_html, escape, inline_to_html, to_html
 from vaeflash.identity import place
 from vaeflash.ledger import Ledger
+from vaeflash.printable import command
 
 StatusOf: TypeAlias = "Callable[[Card, Claim], Status]"
 """What a claim is worth today."""
@@ -115,7 +116,9 @@ def make_note(
             claim_html(claim, status, ledger.get(card.id, claim.text, myth=claim.myth))
             for claim, status in statuses.items()
         ),
-        "Demo": "\n".join(f"<p><code>vaeflash demo {escape(d)}</code></p>" for d in card.all_demos),
+        "Demo": "\n".join(
+            f"<p><code>{escape(command('demo', d))}</code></p>" for d in card.all_demos
+        ),
         "Sources": _list(card.sources),
         "Figure": figure,
         "Widget": widget,

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from vaeflash import __version__
+from vaeflash.cli.streams import OutputError, guard_streams
 from vaeflash.errors import VaeflashError
 
 if TYPE_CHECKING:
     from vaeflash.cli.screen import Screen
 
 NOT_AS_STATED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Means itself to every shell."""
 
 
 class Commands(TyperGroup):
     """Turns a user's mistake into `where: what` and exit code 2, a Ctrl-C into 130."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Do what the arguments say; nothing is printed but through a gate."""
+        guard_streams()
+        try:
+            return super().main(*args, **options)
+        except OutputError as error:
+            with contextlib.suppress(OutputError):
+                _errors().problems(error.problems)
+            sys.exit(BAD_INPUT)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; `--debug` lets a traceback through."""
@@ -36,10 +52,10 @@ class Commands(TyperGroup):
             raise typer.Exit(INTERRUPTED) from error
 
 
-def _errors(ctx: Any) -> Screen:
+def _errors(ctx: Any = None) -> Screen:
     from vaeflash.cli.screen import Screen
 
-    return Screen.errors(no_color=ctx.params.get("no_color", False))
+    return Screen.errors(no_color=ctx is not None and ctx.params.get("no_color", False))
 
 
 app = typer.Typer(
@@ -72,7 +88,11 @@ def complete_anything(incomplete: str) -> list[str]:
 
 
 def _completions(incomplete: str, *kinds: str) -> list[str]:
-    """Names of the course that begin with what was typed; a broken course completes nothing."""
+    """Names of the course that begin with what was typed; a broken course completes nothing.
+
+    Nor does a name that a shell would read as more than a name: it is put on the command line as
+    it is, and the next key runs it.
+    """
     from vaeflash.course import find_course
 
     try:
@@ -85,7 +105,8 @@ def _completions(incomplete: str, *kinds: str) -> list[str]:
         names = [name for kind in kinds for name in known[kind]()]
     except VaeflashError:
         return []
-    return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
+    plain = (name for name in dict.fromkeys(names) if _PLAIN_NAME.fullmatch(name))
+    return [name for name in plain if name.startswith(incomplete)]
 
 
 Names = Annotated[

@@ -19,6 +19,7 @@ from vaeflash.errors import CardError, CourseError, Problem
 from vaeflash.files import read_text, write_atomically
 from vaeflash.gallery import Gallery, read_gallery
 from vaeflash.parse import parse_deck, read_deck, stamp_ids, with_ids, write_deck
+from vaeflash.printable import command
 from vaeflash.question import templates_of
 from vaeflash.standing import standing_of
 
@@ -177,7 +178,7 @@ def outdated(course: Course, gallery: Gallery) -> Iterator[Problem]:
             yield Problem(
                 f"figures/{demo}",
                 "the demo has changed since these were drawn.",
-                f"`vaeflash figures {demo}` draws them again.",
+                f"`{command('figures', demo)}` draws them again.",
             )
 
 

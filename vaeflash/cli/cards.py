@@ -14,6 +14,7 @@ from vaeflash.cli.screen import COLOURS, Screen, problem_text, status_text
 from vaeflash.course import Course
 from vaeflash.errors import CourseError
 from vaeflash.ledger import OWN, Entry
+from vaeflash.printable import command
 from vaeflash.standing import Standing, standing_of
 
 
@@ -142,7 +143,7 @@ def show_card(course: Course, name: str, screen: Screen, *, as_json: bool) -> No
     for entry in standing.entries(card):
         screen.print()
         screen.print(evidence_text(entry))
-    commands = [f"vaeflash demo {demo}" for demo in card.all_demos]
+    commands = [command("demo", demo) for demo in card.all_demos]
     for label, parts in (("run", commands), ("source", card.sources), ("tags", card.tags)):
         if parts:
             screen.print(Text.assemble((f"\n{label}  ", "dim"), ", ".join(parts)), end="")

@@ -11,6 +11,7 @@ from vaeflash.cli.screen import Screen
 from vaeflash.consent import code_of_texts, is_trusted, trust
 from vaeflash.course import Course, bundled_root, open_course
 from vaeflash.errors import CourseError, Problem
+from vaeflash.printable import command
 from vaeflash.scaffold import Created, demos_of_new_course, new_course, new_deck, new_demo
 
 ABOUT_CONSENT = (
@@ -46,7 +47,7 @@ def demo(course: Course, name: str, card: str, screen: Screen) -> None:
         screen.print("\nNo card links it yet. Below a card's answer go:")
         screen.plain(created.lines.rstrip("\n"))
     screen.print("\nTry it:")
-    screen.plain(f"  vaeflash demo {name}")
+    screen.plain(f"  {command('demo', name)}")
     if not is_trusted(course):
         screen.note(f"\n{ABOUT_CONSENT}")
 

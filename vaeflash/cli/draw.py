@@ -15,6 +15,7 @@ from vaeflash.errors import DemoError, Problem
 from vaeflash.gallery import FOLDER, draw
 from vaeflash.machine import choose_device
 from vaeflash.needs import missing_need
+from vaeflash.printable import command
 from vaeflash.runner import run_demo
 from vaeflash.runs import NO_ERROR
 
@@ -49,7 +50,7 @@ def draw_figures(settings: Settings, demos: Sequence[str], *, trusted: bool, as_
             run = run_demo(source, {}, SEED, device, progress.track)
         if run.error != NO_ERROR:
             where, _, message = run.message.partition(": ")
-            advice = f"`vaeflash demo {source.name}` runs it alone."
+            advice = f"`{command('demo', source.name)}` runs it alone."
             raise DemoError(Problem(where, f"the demo raised {run.error}: {message}.", advice))
         if not run.figures:
             passed[source.name] = "it has no figure"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -34,6 +33,7 @@ from vaeflash.evidence import FIRST_SEED, THRESHOLD, Evidence
 from vaeflash.ledger import OWN, ControlEntry, Entry
 from vaeflash.machine import torch_minor
 from vaeflash.needs import data_here
+from vaeflash.printable import command
 from vaeflash.source import DemoSource
 from vaeflash.standing import Standing, standing_of
 
@@ -200,14 +200,14 @@ class Explanation:
     @property
     def commands(self) -> tuple[str, ...]:
         """How to see it oneself: the runs on the first seed, then broken, then all of it."""
-        demo = f"vaeflash demo {self.claim.demo} --seed {FIRST_SEED}"
-        shown = [demo + _options(run) for run in self.runs]
+        demo = ("demo", self.claim.demo, "--seed", str(FIRST_SEED))
+        shown = [command(*demo, *_options(run)) for run in self.runs]
         for control in self.claim.controls:
             try:
-                shown.append(demo + _options(to_overlay(parse_params(control.text))))
+                shown.append(command(*demo, *_options(to_overlay(parse_params(control.text)))))
             except ClaimError:
                 continue  # lint tells of it
-        return tuple(dict.fromkeys([*shown, f"vaeflash check {self.card.id} --fresh"]))
+        return tuple(dict.fromkeys([*shown, command("check", self.card.id or "", "--fresh")]))
 
 
 def _shortest(run: Overlay, source: DemoSource) -> Overlay:
@@ -219,9 +219,9 @@ def _shortest(run: Overlay, source: DemoSource) -> Overlay:
     return tuple((name, value) for name, value in run if name in differing)
 
 
-def _options(run: Overlay) -> str:
-    """The `--set` options that make a run, as a shell takes them."""
-    return "".join(f" --set {shlex.quote(format_params((pair,)))}" for pair in run)
+def _options(run: Overlay) -> list[str]:
+    """The `--set` options that make a run."""
+    return [word for pair in run for word in ("--set", format_params((pair,)))]
 
 
 def explain(
@@ -295,8 +295,8 @@ def _print(told: Explanation, screen: Screen) -> None:
     if told.limits:
         _section(screen, "Does not establish", map(Text, told.limits))
     _section(screen, "See it yourself", [])
-    for command in told.commands:  # unwrapped, so that it can be copied
-        screen.print(Text(" " * 2 * INDENT + command), soft_wrap=True)
+    for shown in told.commands:  # unwrapped, so that it can be copied
+        screen.print(Text(" " * 2 * INDENT + shown), soft_wrap=True)
 
 
 def _indented(screen: Screen, item: Text | Table, by: int = INDENT) -> None:

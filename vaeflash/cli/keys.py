@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, Protocol, TextIO
 
+from vaeflash.errors import Problem, VaeflashError
+
 _NAMES: Final = {"\r": "enter", "\n": "enter", "\x1b": "escape", "\x04": "end"}
 _SEQUENCE_SECONDS: Final = 0.05
 """What follows an escape character within this time was sent by the same key."""
@@ -170,7 +172,18 @@ def open_keys(*, interactive: bool) -> Iterator[Keys]:
 
     Args:
         interactive: Whether what is printed can be seen while it is.
+
+    Raises:
+        VaeflashError: There is no standard input.
     """
+    if sys.stdin is None:
+        raise VaeflashError(
+            Problem(
+                "standard input",
+                "it is closed, and this reads its keys there.",
+                "Run it at a terminal, or give it a file or a pipe with a key on each line.",
+            )
+        )
     if not (interactive and sys.stdin.isatty()):
         yield Lines(sys.stdin)
         return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import os
 import platform
 from collections.abc import Sequence
@@ -66,7 +68,12 @@ def fetch(name: str, screen: Screen) -> None:
     """
     # Late, since torchvision brings torch.
     vision = importlib.import_module("vaeflash.lab.vision")
-    source = vision.fetch(name)
+    # Torchvision's own progress writes over its line, one new number a chunk.
+    with (
+        screen.console.status(Text(f"Downloading {name}")),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        source = vision.fetch(name)
     screen.print(f"{name}: {source.origin}, in {source.files[0].parent}.", soft_wrap=True)
 
 

@@ -20,7 +20,7 @@ class Progressing:
     def __init__(self, out: Screen, err: Screen) -> None:
         screen = out if out.console.is_terminal else err
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             TimeElapsedColumn(),
             console=screen.console,

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vaeflash.cli.text import CardMarkdown
+from vaeflash.printable import command
 from vaeflash.question import Question
 from vaeflash.quiz import Asked, Left, Session
 from vaeflash.schedule import Memory, Rating, Scheduler
@@ -111,7 +112,7 @@ def back(question: Question, entries: Sequence[Entry]) -> RenderableType:
 
     parts: list[RenderableType] = [_apart(Rule(style="dim")), CardMarkdown(question.back())]
     parts += [_apart(evidence_text(entry)) for entry in entries]
-    where = [f"vaeflash demo {name}" for name in question.card.all_demos]
+    where = [command("demo", name) for name in question.card.all_demos]
     below = [
         Text.assemble((f"{label:8}", "dim"), ", ".join(told))
         for label, told in (("run", where), ("source", question.card.sources))

@@ -20,6 +20,7 @@ from vaeflash.jobs import Runs
 from vaeflash.judge import answer_now, plain
 from vaeflash.machine import choose_device, device_kind, follows, is_joined
 from vaeflash.needs import missing_equipment, used_data
+from vaeflash.printable import command
 from vaeflash.runner import run_demo
 from vaeflash.runs import NO_ERROR, Run
 from vaeflash.selection import Item, read_claim
@@ -208,7 +209,7 @@ def _answers(
         word = ("yes" if yes else "no") if isinstance(yes, bool) else "–"
         grid.add_row(Text(f"  {word}", "green" if as_stated else "red"), _answer_text(item, yes))
     screen.print(grid)
-    screen.note(f"One seed is an example. `vaeflash check {source.name}` gathers the evidence.")
+    screen.note(f"One seed is an example. `{command('check', source.name)}` gathers the evidence.")
 
 
 def _answer_text(item: Item, yes: bool | str) -> Text:

@@ -36,6 +36,7 @@ from vaeflash.pilot import (
     jobs_to_pilot,
     pilot,
 )
+from vaeflash.printable import command
 from vaeflash.selection import Item, read_claim
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def run_pilot(
         screen.print()
     screen.note(
         f"Development seeds only: what they suggest is still to be tested. "
-        f"`vaeflash check {name}` gathers the evidence."
+        f"`{command('check', name)}` gathers the evidence."
     )
 
 

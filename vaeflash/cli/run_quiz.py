@@ -72,12 +72,10 @@ def run_quiz(
                 length=None if minutes is None else timedelta(minutes=minutes),
                 cram=cram,
             )
+        interactive = settings.out.console.is_terminal
+        source = keys or stack.enter_context(open_keys(interactive=interactive))
         try:
-            if keys is None:
-                with open_keys(interactive=settings.out.console.is_terminal) as own:
-                    Sitting(settings, session, own, trusted=trusted).run()
-            else:
-                Sitting(settings, session, keys, trusted=trusted).run()
+            Sitting(settings, session, source, trusted=trusted).run()
         finally:
             settings.out.print(view.summary(session, _due_tomorrow(store, course, now())))
 

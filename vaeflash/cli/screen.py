@@ -7,12 +7,15 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from vaeflash.card import Status
 from vaeflash.cli.colours import theme
+from vaeflash.cli.streams import Gate
 from vaeflash.errors import Problem
+from vaeflash.printable import escaped, printable
 
 JSON_FORMAT = 1
 """Version of the shapes that `--json` prints; docs/json.md describes them."""
@@ -29,13 +32,39 @@ COLOURS: Mapping[Status, str] = {
 }
 
 
+class CleanConsole(Console):
+    """A console on which texts are only shown: of control sequences, rich's own alone come through.
+
+    A terminal is told of no link: it could lead elsewhere than its words say.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Whatever is printed, as segments; every way of printing leads through here."""
+        if isinstance(renderable, Text):  # before it is laid out, for the sake of its width
+            shown = printable(renderable.plain)
+            if shown != renderable.plain:
+                renderable = renderable.copy()
+                renderable.plain = shown
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else _clean(segment)
+
+
+def _clean(segment: Segment) -> Segment:
+    text, style, _ = segment
+    if style and style.link:
+        style = style.update_link(None)
+    return Segment(printable(text), style)
+
+
 class Screen:
     """A terminal, a pipe or a file to write on.
 
     Card text goes through `Text`, never through rich's markup, which would swallow `[posterior]`.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: CleanConsole) -> None:
         self.console = console
 
     @classmethod
@@ -68,18 +97,18 @@ class Screen:
     def json(self, command: str, content: Mapping[str, Any]) -> None:
         """Print one versioned JSON document."""
         document = {"vaeflash": JSON_FORMAT, "command": command} | dict(content)
-        self.plain(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+        text = json.dumps(document, ensure_ascii=False, indent=2, default=str)
+        self.plain(escaped(text))
 
 
-def _console(*, no_color: bool, stderr: bool) -> Console:
-    # A redirected Windows stream may be cp1252; the cards are Unicode.
+def _console(*, no_color: bool, stderr: bool) -> CleanConsole:
     stream: Any = sys.stderr if stderr else sys.stdout
-    if hasattr(stream, "reconfigure"):
-        stream.reconfigure(encoding="utf-8", errors="replace")
-    return themed(Console(stderr=stderr, no_color=no_color or None))
+    raw: Any = stream.raw if isinstance(stream, Gate) else None
+    # No emoji: `:x:` in a text is no name of a picture.
+    return themed(CleanConsole(file=raw, stderr=stderr, no_color=no_color or None, emoji=False))
 
 
-def themed(console: Console) -> Console:
+def themed(console: CleanConsole) -> CleanConsole:
     """The console, on which the names of colours mean those that can be read on any ground."""
     console.push_theme(theme(many=console.color_system in ("256", "truecolor")))
     return console

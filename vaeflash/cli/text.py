@@ -59,7 +59,9 @@ class CardMarkdown(Markdown):
 
     def __init__(self, text: str) -> None:
         # Rich hands the theme on as it is, to a Syntax that takes more than names.
-        super().__init__("", code_theme=cast("str", _CODE), inline_code_lexer=None)
+        super().__init__(
+            "", code_theme=cast("str", _CODE), hyperlinks=False, inline_code_lexer=None
+        )
         self.markup = text
         self.parsed = list(_with_formulas(parser().parse(text)))
 

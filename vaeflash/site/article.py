@@ -11,6 +11,7 @@ from typing import Final
 from vaeflash.card import Card, Deck, Kind
 from vaeflash.cloze import filled_in, with_hole
 from vaeflash.ledger import Ledger
+from vaeflash.printable import command
 from vaeflash.site.claims import claim_html
 from vaeflash.site.text import Writer, plain
 
@@ -100,7 +101,7 @@ def _evidence(card: Card, ledger: Ledger) -> Iterator[str]:
 def _origin(card: Card, writer: Writer) -> Iterator[str]:
     if card.all_demos:
         yield "<h3>Run it yourself</h3>"
-        commands = "\n".join(f"vaeflash demo {demo}" for demo in card.all_demos)
+        commands = "\n".join(command("demo", demo) for demo in card.all_demos)
         yield f'<pre class="code"><code>{escape(commands)}</code></pre>'
     if card.sources:
         yield "<h3>Sources</h3>"
