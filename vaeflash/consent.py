@@ -13,7 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from vaeflash.course import Course, bundled_root
-from vaeflash.files import write_atomically
+from vaeflash.files import changing, write_atomically
 
 ANY_CODE = "any"
 """Remembered instead of a fingerprint: whatever the demos of this folder become."""
@@ -47,10 +47,12 @@ def trust(course: Course, *, whatever_they_become: bool = False) -> None:
     Raises:
         CourseError: The user's data folder cannot be written.
     """
-    known = _read()
-    if known.get(str(course.root)) != ANY_CODE:
-        known[str(course.root)] = ANY_CODE if whatever_they_become else code_of(course)
-    write_atomically(_path(), json.dumps(known, indent=1, sort_keys=True) + "\n")
+    code = ANY_CODE if whatever_they_become else code_of(course)
+    with changing(_path()):
+        known = _read()
+        if known.get(str(course.root)) != ANY_CODE:
+            known[str(course.root)] = code
+        write_atomically(_path(), json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
 def _path() -> Path:

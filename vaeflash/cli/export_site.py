@@ -12,6 +12,7 @@ from vaeflash.choice import choose_cards
 from vaeflash.cli.authoring import outdated
 from vaeflash.cli.screen import Screen, problem_text
 from vaeflash.course import Course
+from vaeflash.files import check_writable
 from vaeflash.gallery import read_gallery
 from vaeflash.standing import standing_of
 
@@ -31,9 +32,10 @@ def export(
         VaeflashError: Cards cannot be shown as they are, no deck or tag is called so, or the folder
             cannot take them.
     """
-    from vaeflash.site import build_site
+    from vaeflash.site import MANIFEST, build_site
 
     out = output or Path(f"{course.id}-html")
+    check_writable(out / MANIFEST)
     everything = course.decks()
     gallery = read_gallery(course.root)
     report = build_site(

@@ -20,7 +20,9 @@ from vaeflash.cli.watch import Watch
 from vaeflash.consent import is_trusted
 from vaeflash.course import Course
 from vaeflash.drift import Spot, compare, jobs_to_compare, spots
-from vaeflash.errors import VaeflashError
+from vaeflash.errors import Problem, VaeflashError
+from vaeflash.files import changing
+from vaeflash.interrupts import uninterrupted
 from vaeflash.jobs import Runs
 from vaeflash.ledger import Entry, read_ledger, write_ledger
 from vaeflash.machine import choose_device, device_kind
@@ -106,6 +108,7 @@ def check_all(
         settings.err.problems(problems)  # before an hour of runs, not after
         if selection.items:
             screen.print(_row("status", "yes", "claim", "what breaks it", "s", style="bold"))
+    unfinished: list[Problem] = []
     started = time.perf_counter()
     least = _seeds_to_look_at(standing_of(course), selection, runs, add_seeds)
     watch = Watch(settings.out if settings.out.console.is_terminal else settings.err, selection)
@@ -115,6 +118,7 @@ def check_all(
         if outcome.entry:
             entries.append(outcome.entry)
             problems.extend(outcome.problems)
+            unfinished.extend(outcome.unfinished)
             if not as_json:
                 screen.print(_outcome_row(outcome, outcome.entry))
 
@@ -128,12 +132,13 @@ def check_all(
         content = {
             "claims": [_entry_json(entry) for entry in entries],
             "runs": {"made": runs.made, "recalled": runs.recalled},
-            "problems": [asdict(problem) for problem in problems],
+            "problems": [asdict(problem) for problem in [*problems, *unfinished]],
         }
         screen.json("check", content)
     else:
         screen.print()
         _counts(entries, screen)
+        _tell_unfinished(unfinished, settings.err)
         seconds = time.perf_counter() - started
         screen.note(
             f"{runs.made} runs made, {runs.recalled} recalled, {seconds:.0f} s on {runs.device}."
@@ -158,11 +163,19 @@ def _record(course: Course, entries: Sequence[Entry]) -> None:
 
     A claim that could not run here keeps the evidence that it has from elsewhere.
     """
-    ledger = read_ledger(course.ledger_path)
-    judged = [entry for entry in entries if entry.status is not Status.NOT_RUN]
-    updated = ledger.updated(judged, claim_keys(course))
-    if updated.to_text() != ledger.to_text():
-        write_ledger(course.ledger_path, updated)
+    with uninterrupted(), changing(course.ledger_path):
+        ledger = read_ledger(course.ledger_path)
+        judged = [entry for entry in entries if entry.status is not Status.NOT_RUN]
+        updated = ledger.updated(judged, claim_keys(course))
+        if updated.to_text() != ledger.to_text():
+            write_ledger(course.ledger_path, updated)
+
+
+def _tell_unfinished(problems: Sequence[Problem], screen: Screen) -> None:
+    """What this machine could not finish, each reason once."""
+    if problems:
+        screen.problems(dict.fromkeys(problems))
+        screen.note("This machine could not finish these; what the ledger knows of them stays.")
 
 
 def _entry_json(entry: Entry) -> dict[str, object]:
