@@ -242,19 +242,26 @@ def test_processes_that_change_a_file_at_once_lose_nothing_and_leave_nothing(
         "from pathlib import Path\n"
         "from vaeflash.files import changing, read_text, write_atomically\n"
         f"{inspect.getsource(count_up)}"
-        "sys.stdin.readline()\n"
+        "print('.', end='', flush=True)\n"
+        "sys.stdin.read()\n"
         "count_up(Path(sys.argv[1]), 8)\n"
     )
     command = [sys.executable, "-c", script]
     with ExitStack() as stack:
         counting = [
             stack.enter_context(
-                subprocess.Popen([*command, tmp_path / name], stdin=subprocess.PIPE)
+                subprocess.Popen(
+                    [*command, tmp_path / name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                )
             )
             for name in ("count", "same")
         ]
         for process in counting:
-            process.communicate(b"\n")
+            assert process.stdout
+            process.stdout.read(1)  # both have begun
+        for process in counting:
+            assert process.stdin
+            process.stdin.close()
 
     assert (read_text(path), sorted(p.name for p in tmp_path.iterdir())) == (
         "16",
