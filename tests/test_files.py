@@ -282,3 +282,17 @@ def test_without_a_lock_the_change_is_made_with_a_warning(
         write_atomically(tmp_path / "ledger", "evidence")
 
     assert read_text(tmp_path / "ledger") == "evidence"
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), MemoryError()])
+def test_what_this_machine_is_short_of_does_not_keep_a_file_from_being_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(_: Path) -> None:
+        raise error
+
+    monkeypatch.setattr("vaeflash.files._lock", refuse)
+    with pytest.warns(UserWarning, match="changed without a lock"), changing(tmp_path / "ledger"):
+        write_atomically(tmp_path / "ledger", "evidence")
+
+    assert read_text(tmp_path / "ledger") == "evidence"

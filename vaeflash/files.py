@@ -163,19 +163,22 @@ def changing(path: Path) -> Iterator[None]:
         path: The file, whether it is there or not, or a folder for several files in it; whoever
             changes them must ask likewise.
     """
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(_lock(path))
+        except (OSError, NotImplementedError, ImportError, MemoryError) as error:
+            told = str(error) or type(error).__name__
+            warnings.warn(f"{path}: changed without a lock: {told}.", stacklevel=3)
+        yield
+
+
+def _lock(path: Path) -> contextlib.AbstractContextManager[object]:
     from filelock import FileLock  # late: most commands change nothing, and it is slow to import
 
     place = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
-    lock = FileLock(cache_folder() / "locks" / f"{place}.lock", timeout=LOCK_SECONDS)
-    try:
-        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except (OSError, NotImplementedError) as error:  # what locks a file system may refuse
-        warnings.warn(f"{path}: changed without a lock: {error}.", stacklevel=3)
-    try:
-        yield
-    finally:
-        lock.release()
+    file = cache_folder() / "locks" / f"{place}.lock"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(file, timeout=LOCK_SECONDS)
 
 
 def unusable(where: str, verb: str, error: OSError | ValueError) -> CourseError:

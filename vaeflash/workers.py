@@ -91,7 +91,7 @@ class Child:
         self._complaints.truncate()
         self._ready = self._ready or bool(self._said.get())
         try:
-            said = self._ask(order, limit) if self._ready else ""
+            said = self._ask(order, limit)
         except (queue.Empty, subprocess.TimeoutExpired) as error:
             self.end()
             raise MachineError(_too_slow(order, limit or 0)) from error
@@ -115,7 +115,7 @@ class Child:
             with contextlib.suppress(OSError):  # it is dead, which its silence will tell
                 self._process.stdin.write(json.dumps(order) + "\n")
                 self._process.stdin.flush()
-        said = self._said.get(timeout=limit)
+        said = self._said.get(timeout=limit) if self._ready else ""
         if not said:  # it ends presently, unless it has threads that never do
             left = limit and max(0.0, started + limit - time.monotonic())
             self._process.wait(left)
