@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
 import os
 import signal
 import sys
-from typing import Any
+
+import psutil  # type: ignore[import-untyped]
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -16,25 +16,19 @@ _PR_SET_CHILD_SUBREAPER = 36
 def adopt_orphans() -> None:
     """Become the parent of whatever loses its own below this process, where Linux lets us.
 
-    A program that daemonises itself would otherwise leave the tree that `descendants` looks at.
+    A program that daemonises itself would otherwise not be found among our descendants.
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _psutil() -> Any:
-    """Late, since a check that finds every run in its cache ends nothing."""
-    return importlib.import_module("psutil")
-
-
 def has_descendants() -> bool:
     """Whether anything that this process started is still alive."""
-    return any(_is_alive(each) for each in _psutil().Process().children(recursive=True))
+    return any(map(_is_alive, psutil.Process().children(recursive=True)))
 
 
-def _is_alive(process: Any) -> bool:
-    psutil = _psutil()
+def _is_alive(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     return False
@@ -46,8 +40,7 @@ def end_descendants(pid: int) -> None:
     Told again and again until there is nothing new: what is being killed may have had one more
     child in the meantime.
     """
-    psutil = _psutil()
-    ended: set[Any] = set()
+    ended: set[psutil.Process] = set()
     with contextlib.suppress(psutil.NoSuchProcess):
         root = psutil.Process(pid)
         while new := set(root.children(recursive=True)) - ended:
@@ -65,10 +58,12 @@ def end_family(pid: int, *, orphaned: bool = False) -> None:
         orphaned: Whether it is dead already. What it started is found in its session then; what
             went into a session of its own is not.
     """
-    with contextlib.suppress(OSError):
-        if not orphaned:
-            os.kill(pid, signal.SIGSTOP)  # so that it starts nothing else meanwhile
+    if not orphaned:
+        with contextlib.suppress(psutil.Error):
+            root = psutil.Process(pid)
+            root.suspend()  # so that it starts nothing else meanwhile
             end_descendants(pid)
-            os.kill(pid, signal.SIGKILL)
-    with contextlib.suppress(OSError):
-        os.killpg(pid, signal.SIGKILL)
+            root.kill()
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)

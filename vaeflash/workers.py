@@ -133,7 +133,9 @@ class Child:
         """End the process, the run that it is making, and all that this started."""
         if not self._ended:  # once: its number may be another's afterwards
             self._ended = True
-            end_family(self._process.pid, orphaned=self._process.poll() is not None)
+            with contextlib.suppress(OSError):  # so few open files that nobody can be looked for
+                end_family(self._process.pid, orphaned=self._process.poll() is not None)
+            self._process.kill()
         self._process.wait()
 
     def close(self) -> None:

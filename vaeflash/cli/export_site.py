@@ -12,7 +12,6 @@ from vaeflash.choice import choose_cards
 from vaeflash.cli.authoring import outdated
 from vaeflash.cli.screen import Screen, problem_text
 from vaeflash.course import Course
-from vaeflash.files import check_writable
 from vaeflash.gallery import read_gallery
 from vaeflash.standing import standing_of
 
@@ -32,10 +31,10 @@ def export(
         VaeflashError: Cards cannot be shown as they are, no deck or tag is called so, or the folder
             cannot take them.
     """
-    from vaeflash.site import MANIFEST, build_site
+    from vaeflash.site import build_site, check_folder
 
     out = output or Path(f"{course.id}-html")
-    check_writable(out / MANIFEST)
+    check_folder(out, course.id)
     everything = course.decks()
     gallery = read_gallery(course.root)
     report = build_site(

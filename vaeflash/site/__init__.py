@@ -6,6 +6,6 @@
 """
 
 from vaeflash.site.build import SiteReport, build_site
-from vaeflash.site.folder import MANIFEST
+from vaeflash.site.folder import check_folder
 
-__all__ = ["MANIFEST", "SiteReport", "build_site"]
+__all__ = ["SiteReport", "build_site", "check_folder"]

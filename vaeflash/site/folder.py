@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from vaeflash.errors import CourseError, Problem
-from vaeflash.files import changing, read_text, unusable, write_atomically
+from vaeflash.files import changing, check_writable, read_text, unusable, write_atomically
 
 MANIFEST: Final = "vaeflash-site.json"
 _FORMAT: Final = 1
@@ -28,6 +28,16 @@ class _Manifest:
 
     course: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_folder(out: Path, course: str) -> None:
+    """Find out whether a folder takes the site of a course, before its pages are made.
+
+    Raises:
+        CourseError: It does not; why is told.
+    """
+    _read(out, course)
+    check_writable(out / MANIFEST, within=out)
 
 
 def write_site(
@@ -84,7 +94,7 @@ def _read(out: Path, course: str) -> _Manifest:
     Raises:
         CourseError: The folder is a file, or holds the site of another course.
     """
-    if out.exists() and not out.is_dir():
+    if os.path.exists(out) and not out.is_dir():  # noqa: PTH110 -- true of any name, however long
         raise CourseError(
             Problem(
                 str(out),
@@ -93,7 +103,7 @@ def _read(out: Path, course: str) -> _Manifest:
             )
         )
     path = out / MANIFEST
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110
         return _Manifest()
     try:
         found = json.loads(read_text(path))
