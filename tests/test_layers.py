@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "vaeflash"
 LAYERS = [
-    {"errors", "card", "demo", "files", "printable"},
+    {"errors", "card", "demo", "files", "printable", "interrupts", "processes"},
     {
         "parse",
         "markdown",

@@ -165,10 +165,10 @@ def test_after_a_crash_the_next_export_goes_on(
     later = {"index.html": b"later", "new.html": b"new", "more.html": b"more"}
     left = iter(range(survivors))
 
-    def dies(path: Path, content: str | bytes) -> None:
+    def dies(path: Path, content: str | bytes, **options: Path) -> None:
         if next(left, None) is None:
             raise KeyboardInterrupt
-        write_atomically(path, content)
+        write_atomically(path, content, **options)
 
     monkeypatch.setattr(folder, "write_atomically", dies)
     with pytest.raises(KeyboardInterrupt):

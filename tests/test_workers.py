@@ -1,21 +1,22 @@
 """A run that crashes, hangs or prints takes only itself along."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from conftest import MakeCourse
 
-from vaeflash.errors import DemoError
+from vaeflash.errors import MachineError
 from vaeflash.jobs import Job, Runs
 from vaeflash.machine import processors
 from vaeflash.runner import run_demo
-from vaeflash.runs import RunCache
+from vaeflash.runs import Run, RunCache
 from vaeflash.workers import Children, InProcess, OnExecutor, default_jobs, local_workers
 
 TROUBLE = '''
@@ -40,14 +41,30 @@ class Params:
 
     end: str = "well"
     pipe: str = ""
+    left: str = ""
+
+
+def leave(kind: str, pipe: str) -> None:
+    """Leave a child behind that says when it has begun, and never ends."""
+    waits, begins = os.pipe()
+    if os.fork():
+        os.close(begins)
+        os.read(waits, 1)
+        return
+    if kind != "child":
+        os.setsid()
+    if kind == "orphan" and os.fork():
+        os._exit(0)
+    os.close(waits)
+    os.write(os.open(pipe, os.O_WRONLY), b".")
+    os.write(begins, b".")
+    signal.pause()
 
 
 def run(params: Params, lab: Lab) -> Result:
     """End so."""
-    if params.pipe:
-        writer = open(params.pipe, "w")
-        writer.write("begun")
-        writer.flush()
+    for kind in params.left.split():
+        leave(kind, params.pipe)
     if params.end == "print":
         print("a word that is not a reply")
         os.write(1, b"nor is this\\n")
@@ -99,7 +116,7 @@ def ask(make_course: MakeCourse, seed: int = 0, **params: str) -> Job:
 
 
 def failure(workers: OnExecutor, job: Job) -> str:
-    with pytest.raises(DemoError) as caught:
+    with pytest.raises(MachineError) as caught:
         workers.submit(job).result()
     return str(caught.value)
 
@@ -165,21 +182,78 @@ def test_a_segmentation_fault_names_its_line(make_course: MakeCourse, workers: O
     assert told.startswith(f"demos/trouble.py:{line}: ")
 
 
-@pytest.mark.slow
-def test_after_a_crash_the_next_run_is_made(make_course: MakeCourse, workers: OnExecutor) -> None:
-    failure(workers, ask(make_course, end="kill"))
+@pytest.fixture
+def pipe(tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """A pipe for children that are left behind: its name, and its end to read from."""
+    path = tmp_path / "left"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    yield str(path), reader
+    os.close(reader)
 
-    assert workers.submit(ask(make_course)).result().error == "none"
+
+def told_until_let_go(reader: int) -> bytes:
+    """What was written, once nobody holds the other end; a fault of ours must not wait for ever."""
+    said = b""
+    while select.select([reader], [], [], 20)[0]:
+        if not (more := os.read(reader, 99)):
+            return said
+        said += more
+    return b"never let go"
 
 
-@pytest.mark.slow
-def test_a_run_that_takes_too_long_is_stopped(make_course: MakeCourse, children: Children) -> None:
+def test_after_a_crash_the_next_run_is_made_and_no_child_is_left(
+    make_course: MakeCourse, workers: OnExecutor, pipe: tuple[str, int]
+) -> None:
+    failure(workers, ask(make_course, end="kill", left="child", pipe=pipe[0]))
+
+    ends = told_until_let_go(pipe[1]), workers.submit(ask(make_course)).result().error
+    assert ends == (b".", "none")
+
+
+def test_a_run_that_takes_too_long_is_stopped_with_all_its_children(
+    make_course: MakeCourse, children: Children, pipe: tuple[str, int]
+) -> None:
+    job = ask(make_course, seed=3, end="hang", left="child session orphan", pipe=pipe[0])
     with ThreadPoolExecutor(1) as executor:
-        hasty = OnExecutor(executor, 1, children.make, limit=0.2)
+        hasty = OnExecutor(executor, 1, children.make, limit=0.5)
 
-        told = failure(hasty, ask(make_course, seed=3, end="hang"))
+        told = failure(hasty, job)
 
-    assert told.startswith("demos/trouble.py: the run on seed 3 was stopped after 0.2 s.\n")
+    assert told.startswith("demos/trouble.py: the run on seed 3 was stopped after 0.5 s.\n")
+    assert told_until_let_go(pipe[1]) in (b"", b".", b"..", b"...")
+
+
+def test_what_a_run_that_ended_well_left_behind_is_ended(
+    make_course: MakeCourse, workers: OnExecutor, pipe: tuple[str, int]
+) -> None:
+    job = ask(make_course, left="child session orphan", pipe=pipe[0])
+
+    error = workers.submit(job).result().error
+
+    assert (error, told_until_let_go(pipe[1])) == ("none", b"...")
+
+
+@pytest.mark.parametrize("call", ["subprocess.Popen", "tempfile.TemporaryFile"])
+def test_a_process_that_cannot_be_started_is_no_fault_of_the_demo(
+    make_course: MakeCourse, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(f"vaeflash.workers.{call}", refuse)
+    with local_workers(1) as workers, pytest.raises(MachineError, match="no process could be"):
+        workers.submit(ask(make_course)).result()
+
+
+def test_a_thread_that_cannot_be_started_is_no_fault_of_the_demo(make_course: MakeCourse) -> None:
+    class Full(ThreadPoolExecutor):
+        def submit(self, *_: object, **__: object) -> Future[Run]:
+            raise RuntimeError("can't start new thread")
+
+    future = OnExecutor(Full(1), 1, Children().make).submit(ask(make_course))
+
+    assert isinstance(future.exception(), MachineError)
 
 
 def test_a_worker_with_other_code_refuses(make_course: MakeCourse, workers: OnExecutor) -> None:
@@ -222,10 +296,10 @@ def test_a_gpu_gets_one_run_at_a_time(
 
 
 def hanging(make_course: MakeCourse, tmp_path: Path) -> tuple[Job, Path]:
-    """A job that says on a pipe when it has begun, and holds it as long as it lives."""
+    """A job that says on a pipe when it has begun, and holds it as long as any of it lives."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    return ask(make_course, end="hang", pipe=str(pipe)), pipe
+    return ask(make_course, end="hang", left="orphan", pipe=str(pipe)), pipe
 
 
 @pytest.mark.slow
@@ -235,7 +309,7 @@ def test_leaving_ends_the_run_in_progress(make_course: MakeCourse, tmp_path: Pat
     with local_workers(1) as workers:
         future = workers.submit(job)
         reader = pipe.open()
-        assert reader.read(5) == "begun"
+        assert reader.read(1) == "."
 
     assert (reader.read(), future.done()) == ("", True)  # the pipe ends with who held it
     reader.close()
@@ -252,13 +326,13 @@ def test_a_child_dies_with_whoever_waits_for_it(make_course: MakeCourse, tmp_pat
         "from vaeflash.workers import local_workers\n"
         "source = open_course(Path(sys.argv[1])).demo('trouble')\n"
         "with local_workers(1) as workers:\n"
-        "    job = Runs().job(source, {'end': 'hang', 'pipe': sys.argv[2]}, 0)\n"
+        "    job = Runs().job(source, {'end': 'hang', 'left': 'orphan', 'pipe': sys.argv[2]}, 0)\n"
         "    workers.submit(job).result()\n"
     )
     course = job.source.path.parent.parent
     parent = subprocess.Popen([sys.executable, "-c", script, str(course), str(pipe)])
     reader = pipe.open()
-    assert reader.read(5) == "begun"
+    assert reader.read(1) == "."
 
     parent.send_signal(signal.SIGKILL)
     parent.wait()

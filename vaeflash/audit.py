@@ -16,10 +16,10 @@ from vaeflash.claims import Overlay, ParsedClaim, metric_label, parse_claim
 from vaeflash.course import Course
 from vaeflash.errors import ClaimError, Problem, VaeflashError
 from vaeflash.evidence import FIRST_SEED, THRESHOLD, Evidence
-from vaeflash.ledger import ControlEntry, Entry, Ledger
+from vaeflash.ledger import UNFINISHED, ControlEntry, Entry, Ledger
 from vaeflash.printable import command
 
-UNJUDGED = {"error": Status.ERROR, "not-run": Status.NOT_RUN}
+UNJUDGED = {"error": Status.ERROR, UNFINISHED: Status.ERROR, "not-run": Status.NOT_RUN}
 """What stands in place of a verdict where there are no values, and the status that it makes."""
 _WORDS = frozenset({"nan", "inf", "-inf"})
 # Half a unit of the ledger's fourth decimal place, and a little for another machine's logarithm.

@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from itertools import count
 
 from vaeflash.course import Course
-from vaeflash.errors import DemoError, Problem, VaeflashError
+from vaeflash.errors import MachineError, Problem, VaeflashError
 from vaeflash.jobs import Job, Runs
 from vaeflash.outcome import Outcome, examine
 from vaeflash.runs import Request, Run
@@ -142,7 +142,7 @@ def _take(job: Job, future: Future[Run], runs: Runs) -> None:
     except (Exception, CancelledError) as error:  # each executor loses workers in its own way
         what = f"the run on seed {job.seed} was lost: {type(error).__name__}: {error}."
         advice = "Check again: finished runs are kept."
-        runs.fail(job, DemoError(Problem(job.source.shown, what, advice)))
+        runs.fail(job, MachineError(Problem(job.source.shown, what, advice)))
 
 
 def claim_keys(course: Course) -> list[Key]:

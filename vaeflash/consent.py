@@ -19,7 +19,7 @@ import platformdirs
 
 from vaeflash.course import Course, bundled_root
 from vaeflash.errors import CourseError, Problem
-from vaeflash.files import unusable, write_atomically
+from vaeflash.files import changing, unusable, write_atomically
 
 
 def code_of(course: Course) -> str:
@@ -63,10 +63,13 @@ def trust(course: Course, code: str = "", *, whatever_they_become: bool = False)
     Raises:
         CourseError: They cannot be read, or the user's data folder cannot be written.
     """
-    known, root, identity = _read(), str(course.root), _identity(course)
-    if known.get(root) != identity:
-        known[root] = identity if whatever_they_become else code or code_of(course)
-    write_atomically(_path(), json.dumps(known, indent=1, sort_keys=True) + "\n")
+    root, identity = str(course.root), _identity(course)
+    agreed = identity if whatever_they_become else code or code_of(course)
+    with changing(_path()):
+        known = _read()
+        if known.get(root) != identity:
+            known[root] = agreed
+        write_atomically(_path(), json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
 def _contents(demos: Path) -> Iterator[tuple[str, str]]:

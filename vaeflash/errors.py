@@ -7,6 +7,7 @@ Every problem is told the same way: where, what, and on the next line what to do
       ClaimError               a claim or a parameter list that cannot be read or evaluated
       CourseError              a course, a ledger or a file of it that is missing or damaged
       DemoError                a demo that breaks its contract: no `run`, a wrong result
+        MachineError           a run that this machine could not finish: no fault of the demo's
       OutputError              standard output or standard error that takes no more
       DataError                a data set that is damaged or of the wrong kind
         MissingDataError       a data set that is not here: no fault, and no verdict
@@ -16,8 +17,30 @@ Every problem is told the same way: where, what, and on the next line what to do
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from textwrap import indent
+from typing import Any
+
+
+def printable(value: Any) -> Any:
+    r"""The same value with every lone surrogate in its texts written as an escape, `\ud800`.
+
+    Python reads such halves of characters out of JSON, and out of file names that are not UTF-8.
+    No file and no terminal takes them.
+
+    Args:
+        value: A text, or whatever lists, tuples and mappings hold such.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [printable(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(printable(item) for item in value)
+    if isinstance(value, Mapping):
+        return {printable(key): printable(item) for key, item in value.items()}
+    return value
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,6 +56,10 @@ class Problem:
     where: str
     what: str
     advice: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("where", "what", "advice"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}"
@@ -68,6 +95,10 @@ class CourseError(VaeflashError):
 
 class DemoError(VaeflashError):
     """A demo that breaks its contract."""
+
+
+class MachineError(DemoError):
+    """A run that this machine could not finish; it says nothing of the demo."""
 
 
 class DataError(VaeflashError):

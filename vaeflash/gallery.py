@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vaeflash.card import NO_FIGURE, Card
-from vaeflash.errors import CardError, CourseError, DemoError, Problem
-from vaeflash.files import read_text, write_atomically
+from vaeflash.errors import CardError, CourseError, DemoError, Problem, printable
+from vaeflash.files import changing, read_text, write_atomically
 from vaeflash.printable import command
 
 if TYPE_CHECKING:
     from vaeflash.demo import Figure, Plane
 
 FOLDER = "figures"
-_INDEX = "index.json"
+INDEX = "index.json"
 _WIDGET = ".widget.json"
 
 
@@ -90,7 +90,7 @@ def read_gallery(root: Path) -> Gallery:
     """
     pictures, codes = {}, {}
     problems: list[Problem] = []
-    for index in sorted((root / FOLDER).glob(f"*/{_INDEX}")):
+    for index in sorted((root / FOLDER).glob(f"*/{INDEX}")):
         demo = index.parent.name
         try:
             codes[demo], captions = _read_index(index)
@@ -146,21 +146,22 @@ def draw(root: Path, demo: str, code: str, figures: Mapping[str, Figure]) -> dic
     from vaeflash.figures import to_small_png
 
     folder = root / FOLDER / demo
-    index = folder / _INDEX
+    index = folder / INDEX
     drawn = {name: to_small_png(figure, name) for name, figure in figures.items()}
     widgets = {name: _packed(f, name) for name, f in figures.items() if isinstance(f, Plane)}
-    before = _read_index(index)[1] if index.exists() else {}
-    for name, content in drawn.items():
-        write_atomically(folder / f"{name}.png", content)
-    for name, data in widgets.items():
-        write_atomically(folder / f"{name}{_WIDGET}", data)
-    captions = {name: figure.caption for name, figure in figures.items()}
+    captions = {name: printable(figure.caption) for name, figure in figures.items()}
     text = json.dumps({"code": code, "captions": captions}, ensure_ascii=False, indent=1)
-    write_atomically(index, text + "\n")
-    for name in before.keys() - drawn.keys():
-        (folder / f"{name}.png").unlink(missing_ok=True)
-    for name in before.keys() - widgets.keys():
-        (folder / f"{name}{_WIDGET}").unlink(missing_ok=True)
+    with changing(index):
+        before = _read_index(index)[1] if index.exists() else {}
+        for name, content in drawn.items():
+            write_atomically(folder / f"{name}.png", content, within=root)
+        for name, data in widgets.items():
+            write_atomically(folder / f"{name}{_WIDGET}", data, within=root)
+        write_atomically(index, text + "\n", within=root)
+        for name in before.keys() - drawn.keys():
+            (folder / f"{name}.png").unlink(missing_ok=True)
+        for name in before.keys() - widgets.keys():
+            (folder / f"{name}{_WIDGET}").unlink(missing_ok=True)
     return {name: len(picture) + len(widgets.get(name, b"")) for name, picture in drawn.items()}
 
 

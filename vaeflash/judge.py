@@ -15,9 +15,11 @@ from itertools import count
 
 from vaeflash.card import Value
 from vaeflash.claims import Overlay, metric_label
-from vaeflash.errors import ClaimError, DemoError, Problem, VaeflashError
+from vaeflash.errors import ClaimError, DemoError, MachineError, Problem, VaeflashError
 from vaeflash.evidence import FIRST_SEED, Evidence
 from vaeflash.jobs import Job, Runs
+from vaeflash.ledger import UNFINISHED
+from vaeflash.machine import of_this_machine
 from vaeflash.runs import NO_ERROR, Run
 from vaeflash.selection import Item
 
@@ -30,7 +32,8 @@ class Arm:
     """A claim judged under one overlay: as written, or under one control.
 
     Attributes:
-        verdict: "holds", "refuted", "inconclusive", "error", "not-run"; empty while it waits.
+        verdict: "holds", "refuted", "inconclusive", "error", "unfinished", "not-run"; empty while
+            it waits.
         answers: Yes or no for each seed so far, from 1000 on.
         parts: What became of each of the claim's parts by itself: "holds", "refuted" or "".
         values: Seed -> metric as written in the claim -> what was measured.
@@ -68,7 +71,8 @@ def arm_of(
         return judge(item, control, runs, least=least, budget=budget, watched=watched)
     except VaeflashError as error:
         problem = error.problems[0]
-        return Arm("error", nothing, note=problem.what, problem=problem)
+        verdict = UNFINISHED if of_this_machine(error) else "error"
+        return Arm(verdict, nothing, note=problem.what, problem=problem)
 
 
 def judge(
@@ -187,7 +191,8 @@ def measure(
             continue
         measured[overlay] = run
         if run.error not in {NO_ERROR, *item.parsed.expected_errors.get(overlay, ())}:
-            raise DemoError(
+            kind = DemoError if run.lasting else MachineError
+            raise kind(
                 Problem(
                     item.where,
                     f"the demo raised {run.error} on seed {seed}: {run.message}.",

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from vaeflash.card import Status, Value
-from vaeflash.errors import CourseError, Problem
+from vaeflash.errors import CourseError, Problem, printable
 from vaeflash.files import read_text, write_atomically
 
 FORMAT = 1
 OWN = "yours, on this machine"
 """What evidence is called that the user gathered for themselves."""
+UNFINISHED = "unfinished"
+"""In place of a verdict: this machine could not make a run that it takes."""
 SOLID = 12
 """Clean seeds after which evidence is called solid: they would bear out `in 95% of seeds`, too."""
 
@@ -47,7 +49,8 @@ class Entry:
     Attributes:
         card: The card's id.
         claim: The claim's text; with `myth` it identifies the line of the card.
-        verdict: "holds", "refuted", "inconclusive", or why there is none.
+        verdict: "holds", "refuted", "inconclusive", or why there is none: "error", "unfinished",
+            "not-run".
         values: Seed -> metric as written in the claim -> what was measured.
         code: Fingerprint of the demo and of the course and lab modules it imports.
         data: Name of each data set -> which one was used, with its fingerprint.
@@ -114,15 +117,22 @@ class Ledger:
         return self._entries.get((card or "", myth, claim))
 
     def updated(self, entries: Iterable[Entry], keep: Iterable[tuple[str, bool, str]]) -> Ledger:
-        """This ledger with new entries laid over it, without claims that left the course."""
-        merged = self._entries | {entry.key: entry for entry in entries}
+        """This ledger with new entries laid over it, without claims that left the course.
+
+        What could not be finished tells nothing of the demo, and takes no evidence away.
+        """
+        merged = dict(self._entries)
+        for entry in entries:
+            known = merged.get(entry.key)
+            if not (known and known.values and entry.verdict == UNFINISHED):
+                merged[entry.key] = entry
         wanted = set(keep)
         return Ledger(entry for key, entry in merged.items() if key in wanted)
 
     def to_text(self) -> str:
         """The file's content: one line an entry, stable bytes for equal evidence."""
         lines = [
-            json.dumps({"v": FORMAT} | _row(entry), ensure_ascii=False, sort_keys=True)
+            json.dumps(printable({"v": FORMAT} | _row(entry)), ensure_ascii=False, sort_keys=True)
             for entry in self
         ]
         return "".join(line + "\n" for line in lines)
@@ -150,8 +160,8 @@ def read_ledger(path: Path) -> Ledger:
 
 
 def write_ledger(path: Path, ledger: Ledger) -> None:
-    """Replace the file as a whole."""
-    write_atomically(path, ledger.to_text())
+    """Replace the file as a whole; a link that leads out of the course is refused."""
+    write_atomically(path, ledger.to_text(), within=path.parent)
 
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
@@ -167,7 +177,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 
 def _read_entry(line: str, where: str) -> Entry:
     try:
-        row = json.loads(line)
+        row = printable(json.loads(line))
         if row.pop("v") != FORMAT:
             raise CourseError(
                 Problem(where, "this line is in a newer format.", "Update vaeflash to read it.")

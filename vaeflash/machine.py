@@ -7,13 +7,33 @@ check that finds everything in the cache should not need torch at all.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from vaeflash.errors import Problem, VaeflashError
+from vaeflash.errors import MachineError, Problem, VaeflashError
+
+_SHORTAGES = {
+    number
+    for name in ("ENOMEM", "EMFILE", "ENFILE", "EAGAIN", "ENOSPC", "EDQUOT", "EIO")
+    if (number := getattr(errno, name, None))
+}
+"""Memory, open files, processes, room on the disk: what the operating system may run out of."""
+_SIGNS = (
+    *(os.strerror(number).casefold() for number in sorted(_SHORTAGES)),
+    "can't allocate memory",
+    "out of memory",
+    "alloc_failed",
+    "can't start new thread",
+    "failed to map segment",
+    "killed by signal",
+    "exited unexpectedly",
+    "terminated abruptly",
+)
+"""What the exceptions of libraries say instead, as those of torch and of dynamic linkers."""
 
 
 @cache
@@ -76,6 +96,28 @@ def choose_device(wanted: str = "auto") -> str:
             )
         )
     return wanted
+
+
+def of_this_machine(error: BaseException) -> bool:
+    """Whether an exception, or one that it came from, says that this machine ran out of something.
+
+    Then it says nothing of the program that it ended: elsewhere, or later, that may end well. A
+    process of its own that was killed counts likewise.
+    """
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link and link not in chain:
+        chain.append(link)
+        link = link.__cause__ or link.__context__
+    return any(map(_is_shortage, chain))
+
+
+def _is_shortage(error: BaseException) -> bool:
+    return (
+        isinstance(error, MemoryError | MachineError)
+        or (isinstance(error, OSError) and error.errno in _SHORTAGES)
+        or any(sign in str(error).casefold() for sign in _SIGNS)
+    )
 
 
 def processors() -> int:

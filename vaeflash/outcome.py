@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vaeflash.card import Status
 from vaeflash.course import Course
 from vaeflash.errors import Problem, VaeflashError
 from vaeflash.jobs import Job, Runs
 from vaeflash.judge import Arm, arm_of
-from vaeflash.ledger import ControlEntry, Entry
+from vaeflash.ledger import UNFINISHED, ControlEntry, Entry
 from vaeflash.machine import device_kind, torch_minor
 from vaeflash.needs import claim_data
 from vaeflash.selection import Item, ReadControl, Unreadable
@@ -49,8 +49,14 @@ class Outcome:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What kept the claim from being judged."""
-        return (self.arm.problem,) if self.arm.problem else ()
+        """What is wrong with the claim or its demo, so that it could not be judged."""
+        return (self.arm.problem,) if self.arm.problem and not self.unfinished else ()
+
+    @property
+    def unfinished(self) -> tuple[Problem, ...]:
+        """What this machine could not finish, of the claim or of a control."""
+        arms = (self.arm, *(arm for _, arm in self.controls))
+        return tuple(arm.problem for arm in arms if arm.problem and arm.verdict == UNFINISHED)
 
 
 def examine(item: Item, runs: Runs, *, least: int = 0, budget: int | None = None) -> Outcome:
@@ -78,8 +84,19 @@ def examine(item: Item, runs: Runs, *, least: int = 0, budget: int | None = None
         arms.append((control, other))
         settled = settled and not other.waits_for
         unflipped -= _flipped_parts(other)
-    entry = _entry(item, arm, arms, runs.device) if settled else None
+    entry = _entry(item, _weakest(arm, arms), arms, runs.device) if settled else None
     return Outcome(item, arm, tuple(arms), entry)
+
+
+def _weakest(arm: Arm, controls: Sequence[tuple[ReadControl, Arm]]) -> Arm:
+    """The arm of the claim, or in its place the first of a control that could not be finished.
+
+    Claim and controls are judged jointly: without one of them there is no verdict.
+    """
+    for control, other in controls:
+        if other.verdict == UNFINISHED:
+            return replace(other, note=f"under the control {control.text}: {other.note}")
+    return arm
 
 
 def _parts_to_flip(item: Item) -> frozenset[int]:
@@ -168,12 +185,12 @@ def status_of(
     """The status that a verdict and its controls amount to.
 
     Args:
-        verdict: Of the claim as written.
+        verdict: Of the claim as written, or why there is none.
         flips: For each control, whether it gave the opposite verdict.
         myth: Whether the card states that the claim is refuted.
         every_part: Whether each part that `and` joins was flipped by some control.
     """
-    if verdict == "error":
+    if verdict in ("error", UNFINISHED):
         return Status.ERROR
     if verdict == "not-run":
         return Status.NOT_RUN

@@ -17,7 +17,9 @@ from vaeflash.check import claim_keys
 from vaeflash.claims import parse_claim
 from vaeflash.course import Course
 from vaeflash.errors import ClaimError
-from vaeflash.ledger import Entry, read_ledger, write_ledger
+from vaeflash.files import changing
+from vaeflash.interrupts import uninterrupted
+from vaeflash.ledger import UNFINISHED, Entry, read_ledger, write_ledger
 
 
 def record(
@@ -33,16 +35,20 @@ def record(
     Raises:
         CourseError: The ledger cannot be read or written.
     """
-    ledger = read_ledger(path)
+    own = path != course.ledger_path
+    with uninterrupted(), changing(path):
+        ledger = read_ledger(path)
 
-    def is_news(entry: Entry) -> bool:
-        known = ledger.get(entry.card, entry.claim, myth=entry.myth)
-        return new_values or known is None or not says_the_same(entry, known)
+        def is_news(entry: Entry) -> bool:
+            # One's own evidence is laid over the course's: what is none must not hide that.
+            if entry.status is Status.NOT_RUN or (own and entry.verdict == UNFINISHED):
+                return False
+            known = ledger.get(entry.card, entry.claim, myth=entry.myth)
+            return new_values or known is None or not says_the_same(entry, known)
 
-    judged = (entry for entry in entries if entry.status is not Status.NOT_RUN)
-    updated = ledger.updated(filter(is_news, judged), claim_keys(course))
-    if updated.to_text() != ledger.to_text():
-        write_ledger(path, updated)
+        updated = ledger.updated(filter(is_news, entries), claim_keys(course))
+        if updated.to_text() != ledger.to_text():
+            write_ledger(path, updated)
 
 
 def says_the_same(one: Entry, other: Entry) -> bool:

@@ -22,7 +22,7 @@ from vaeflash.card import Value
 from vaeflash.demo import Result
 from vaeflash.errors import DemoError, Problem, VaeflashError
 from vaeflash.importer import from_source_alone
-from vaeflash.machine import processors
+from vaeflash.machine import of_this_machine, processors
 from vaeflash.needs import data_needs
 from vaeflash.runs import NO_ERROR, Run
 from vaeflash.source import DemoSource
@@ -62,7 +62,7 @@ def run_demo(
     run, params_class = _member(module, source, "run"), _member(module, source, "Params")
     started, date = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
     figures: Mapping[str, Any] = {}
-    message = details = ""
+    message, details, lasting = "", "", True
     try:
         lab = open_lab(source, params, seed, device, track, threads)
         result = run(params_class(**params), lab)
@@ -71,11 +71,13 @@ def run_demo(
     except Exception as error:  # whatever a demo raises is what the run came to
         metrics: dict[str, Value] = {"error": type(error).__name__}
         message = f"{_innermost(error, source)}: {error}"
+        lasting = not of_this_machine(error)
         details = traceback.format_exc()
     else:
         metrics = _checked(result, source) | {"error": NO_ERROR}
         figures = result.figures
-    return Run(metrics, time.perf_counter() - started, date, message, figures, details)
+    seconds = time.perf_counter() - started
+    return Run(metrics, seconds, date, message, figures, details, lasting)
 
 
 def open_lab(

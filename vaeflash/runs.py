@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vaeflash.card import Value
-from vaeflash.errors import VaeflashError
+from vaeflash.errors import VaeflashError, printable
 from vaeflash.files import cache_folder, write_atomically
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What came of a run.
+    """What came of a run; its texts are such as a file takes, whatever the demo gave.
 
     Attributes:
         metrics: What was measured, and `error`: "none" or the class name of the exception.
@@ -71,6 +71,7 @@ class Run:
         message: The exception in words, where there was one.
         figures: Only of a run that was just made; the cache keeps numbers.
         traceback: Likewise, for `--debug`.
+        lasting: Whether it would come out so again; what this machine ran out of is no such thing.
     """
 
     metrics: Mapping[str, Value]
@@ -79,16 +80,16 @@ class Run:
     message: str = ""
     figures: Mapping[str, Figure] = field(default_factory=dict, compare=False)
     traceback: str = field(default="", compare=False)
+    lasting: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("metrics", "message", "traceback"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
     @property
     def error(self) -> str:
         """Class name of the exception that ended the run, or "none"."""
         return str(self.metrics["error"])
-
-    @property
-    def lasting(self) -> bool:
-        """Whether it would come out so again: what memory ran out of is no such thing."""
-        return self.error not in ("MemoryError", "OutOfMemoryError")
 
     def to_json(self) -> dict[str, Any]:
         """The run without its figures, as the cache and the workers write it."""
@@ -97,6 +98,7 @@ class Run:
             "seconds": self.seconds,
             "date": self.date,
             "message": self.message,
+            "lasting": self.lasting,
         }
 
     @classmethod
@@ -109,7 +111,13 @@ class Run:
         metrics = {name: from_json(value) for name, value in entry["metrics"].items()}
         if not isinstance(metrics["error"], str):
             raise ValueError("not a run")  # noqa: TRY004 -- one of those that the caller expects
-        return cls(metrics, float(entry["seconds"]), str(entry["date"]), str(entry["message"]))
+        return cls(
+            metrics,
+            float(entry["seconds"]),
+            str(entry["date"]),
+            str(entry["message"]),
+            lasting=bool(entry.get("lasting", True)),  # caches from before it was told
+        )
 
 
 def from_json(value: Value | list[int]) -> Value:

@@ -20,7 +20,7 @@ from pathlib import Path
 from vaeflash.card import Card, Deck
 from vaeflash.course import Course
 from vaeflash.errors import CardError, CourseError, Problem
-from vaeflash.files import read_text, write_atomically
+from vaeflash.files import changing, check_writable, read_text, write_atomically
 from vaeflash.parse import is_id, parse_deck, read_deck, slug, write_deck
 from vaeflash.printable import command
 from vaeflash.source import DemoSource, Parameter
@@ -107,9 +107,10 @@ def new_deck(course: Course, name: str, title: str = "", demo: str = "") -> Crea
         raise CourseError(Problem("--title", f"'{title}' cannot be a deck's title.", advice))
     if source:
         deck = replace(deck, cards=(_about(source, card),))
-    settings, advice = _listing(course, name)
     path = course.root / "cards" / f"{name}.md"
-    _write({path: write_deck(deck)}, course.shown, settings)
+    with changing(course.root):
+        settings, advice = _listing(course, name)
+        _write({path: write_deck(deck)}, course.shown, settings)
     return Created(
         files=(course.shown(path),),
         edited=tuple(map(course.shown, settings)),
@@ -133,8 +134,9 @@ def new_demo(course: Course, name: str, deck: str = "") -> Created:
     (card,) = parse_deck(_template("demo.md")).cards
     claims = tuple(replace(claim, demo=name) for claim in card.claims)
     card = replace(card, id=_free_id(course, name), claims=claims)
-    edits = _appended(course, deck, card) if deck else {}
-    _write({path: _template("demo.py")}, course.shown, edits)
+    with changing(course.root):
+        edits = _appended(course, deck, card) if deck else {}
+        _write({path: _template("demo.py")}, course.shown, edits)
     return Created(
         files=(course.shown(path),),
         edited=tuple(map(course.shown, edits)),
@@ -322,6 +324,8 @@ def _write(
     Raises:
         CourseError: A new file exists already, or one cannot be written.
     """
+    for path in (*new, *(edits or ())):
+        check_writable(path)
     taken = [path for path in new if os.path.lexists(path)]
     if taken:
         advice = "Nothing was written. Choose another name, or move this away."
@@ -331,7 +335,7 @@ def _write(
         for path, text in new.items():
             write_atomically(path, text)
         for path, data in (edits or {}).items():
-            write_atomically(path.resolve(), data)  # a link stays a link
+            write_atomically(path, data)
     except BaseException:
         for path in new:
             with contextlib.suppress(OSError):

@@ -11,6 +11,7 @@ from vaeflash.card import Card, Claim, Value
 from vaeflash.claims import ParsedClaim, parse_claim, parse_params
 from vaeflash.course import Course
 from vaeflash.errors import ClaimError, CourseError, DemoError, Problem, VaeflashError
+from vaeflash.machine import of_this_machine
 from vaeflash.printable import command
 from vaeflash.source import DemoSource
 
@@ -95,6 +96,8 @@ def _collecting(problems: list[Problem], where: str = "") -> Iterator[None]:
     except ClaimError as error:
         problems += [problem.within(where) for problem in error.problems]
     except (CourseError, DemoError) as error:
+        if of_this_machine(error):
+            raise  # the files are well, and cannot be read just now: no reason to judge anything
         problems += error.problems
 
 
@@ -140,6 +143,8 @@ def choose(course: Course, names: Sequence[str] = ()) -> Selection:
                 try:
                     items.append(read_claim(course, card, claim, deck.path))
                 except VaeflashError as error:
+                    if of_this_machine(error):
+                        raise
                     unreadable.append(Unreadable(card, claim, error.problems))
     everything = {name for deck in decks for name in _names(deck.path, deck.cards)}
     everything |= set(course.demo_paths)

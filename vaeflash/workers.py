@@ -10,21 +10,25 @@ from __future__ import annotations
 
 import contextlib
 import json
+import queue
 import re
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from vaeflash.errors import DemoError, Problem, VaeflashError
+from vaeflash.errors import DemoError, MachineError, Problem, VaeflashError
+from vaeflash.interrupts import uninterrupted
 from vaeflash.jobs import Job
 from vaeflash.machine import processors
 from vaeflash.printable import command
+from vaeflash.processes import end_family
 from vaeflash.runner import Track, run_demo
 from vaeflash.runs import Run
 
@@ -43,81 +47,103 @@ class Child:
     Args:
         check: Whose runs it makes. It never serves another: a demo that was edited since would stay
             imported as it was.
+
+    Raises:
+        OSError, RuntimeError: This machine has no room for another process or thread.
     """
 
     def __init__(self, check: str = "") -> None:
         self.check = check
+        self._ended = self._ready = False
         # Open as long as the child lives, so no `with`; what it says last tells why it died.
         self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        self._process = subprocess.Popen(
-            # -P: a torch.py in the working directory is not torch.
-            [sys.executable, "-P", "-m", "vaeflash.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._complaints,
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,  # a Ctrl-C is for us; we end the children
-        )
-        self._ready = False
+        try:
+            self._process = subprocess.Popen(
+                # -P: a torch.py in the working directory is not torch.
+                [sys.executable, "-P", "-m", "vaeflash.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._complaints,
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,  # a Ctrl-C is for us; we end the children
+            )
+        except OSError:
+            self._complaints.close()
+            raise
+        # Heard by a thread of its own: a limit holds whoever keeps the other end of a pipe open.
+        self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     @property
     def alive(self) -> bool:
         """Whether the process can take another order."""
-        return self._process.poll() is None
+        return not self._ended and self._process.poll() is None
 
     def make(self, order: Order, limit: float | None) -> Run:
-        """The run of an order.
+        """The run of an order. Processes that it left behind are ended, and this one with them.
 
         Raises:
-            DemoError: The process died, or did not answer within `limit` seconds; or the demo
-                breaks its contract.
+            MachineError: The process died, or did not answer within `limit` seconds.
+            DemoError: The demo breaks its contract.
         """
         self._complaints.seek(0)
         self._complaints.truncate()
-        self._ready = self._ready or bool(self._listen())
-        too_slow = threading.Event()
+        self._ready = self._ready or bool(self._said.get())
+        try:
+            said = self._ask(order, limit)
+        except (queue.Empty, subprocess.TimeoutExpired) as error:
+            self.end()
+            raise MachineError(_too_slow(order, limit or 0)) from error
+        if not said:
+            self.end()
+            self._complaints.seek(0)
+            raise MachineError(_crashed(order, self._process.returncode, self._complaints.read()))
+        reply = json.loads(said)
+        if reply["left"]:
+            self.end()
+        return _read_reply(reply)
 
-        def stop() -> None:
-            too_slow.set()
-            self._process.kill()
+    def _ask(self, order: Order, limit: float | None) -> str:
+        """The reply, or nothing if the process died over it.
 
-        watch = threading.Timer(limit or 0, stop)
-        watch.daemon = True
-        if limit:
-            watch.start()
-        reply = self._ask(order)
-        watch.cancel()
-        if reply:
-            return _read_reply(json.loads(reply))
-        code = self._process.wait()
-        if too_slow.is_set():
-            raise DemoError(_too_slow(order, limit or 0))
-        self._complaints.seek(0)
-        raise DemoError(_crashed(order, code, self._complaints.read()))
+        Raises:
+            queue.Empty, subprocess.TimeoutExpired: It took longer than `limit` seconds.
+        """
+        started = time.monotonic()
+        if self._process.stdin:
+            with contextlib.suppress(OSError):  # it is dead, which its silence will tell
+                self._process.stdin.write(json.dumps(order) + "\n")
+                self._process.stdin.flush()
+        said = self._said.get(timeout=limit) if self._ready else ""
+        if not said:  # it ends presently, unless it has threads that never do
+            left = limit and max(0.0, started + limit - time.monotonic())
+            self._process.wait(left)
+        return said
 
-    def _ask(self, order: Order) -> str:
-        """The reply, or nothing if the process died over it."""
-        orders = self._process.stdin
-        if orders:
-            with contextlib.suppress(OSError):
-                orders.write(json.dumps(order) + "\n")
-                orders.flush()
-        return self._listen()
-
-    def _listen(self) -> str:
-        """The next line that it says, or nothing if it died."""
-        return self._process.stdout.readline() if self._process.stdout else ""
+    def _listen(self) -> None:
+        """Pass on each line that it says, and nothing at its end."""
+        if self._process.stdout:
+            with self._process.stdout as lines:
+                for line in lines:
+                    self._said.put(line)
+        self._said.put("")
 
     def end(self) -> None:
-        """End the process, and with it the run that it is making."""
-        self._process.kill()
+        """End the process, the run that it is making, and all that this started."""
+        if not self._ended:  # once: its number may be another's afterwards
+            self._ended = True
+            with contextlib.suppress(OSError):  # so few open files that nobody can be looked for
+                end_family(self._process.pid, orphaned=self._process.poll() is not None)
+            self._process.kill()
         self._process.wait()
 
     def close(self) -> None:
         """Close what an ended process leaves open."""
         self.end()
-        for stream in (self._process.stdin, self._process.stdout, self._complaints):
+        self._listener.join(1)  # at once, unless somebody else holds the pipe, who has no claim
+        for stream in (self._process.stdin, self._complaints):
             with contextlib.suppress(OSError):  # an order that it never read
                 stream and stream.close()
 
@@ -134,7 +160,8 @@ class Children:
         """Make a run in the child of this thread.
 
         Raises:
-            DemoError: See `Child.make`.
+            MachineError: There is no room for a process, or see `Child.make`.
+            DemoError: See there.
         """
         return self._mine(order, check).make(order, limit)
 
@@ -142,13 +169,16 @@ class Children:
         thread = threading.get_ident()
         with self._lock:  # so that no child is born while all are ended
             if self._ended:
-                raise DemoError(Problem(order["shown"], "the check was stopped."))
+                raise MachineError(Problem(order["shown"], "the check was stopped."))
             child = self._of_thread.get(thread)
             if child and not (child.alive and child.check == check):
                 child.close()
                 child = None
             if child is None:
-                child = self._of_thread[thread] = Child(check)
+                try:
+                    child = self._of_thread[thread] = Child(check)
+                except (OSError, RuntimeError) as error:
+                    raise MachineError(_no_process(order, error)) from error
             return child
 
     def end_run(self, thread: int, done: threading.Event) -> None:
@@ -173,8 +203,17 @@ class Children:
 
 def _read_reply(reply: dict[str, Any]) -> Run:
     if "problems" in reply:
-        raise DemoError(*(Problem(**problem) for problem in reply["problems"]))
+        kind = MachineError if reply["of_this_machine"] else DemoError
+        raise kind(*(Problem(**problem) for problem in reply["problems"]))
     return Run.from_json(reply["run"])
+
+
+def _no_process(order: Order, error: OSError | RuntimeError) -> Problem:
+    return Problem(
+        order["shown"],
+        f"no process could be started for the run on seed {order['seed']}: {error}.",
+        "Close other programs, raise the limits (`ulimit -a`), or take fewer at a time (--jobs).",
+    )
 
 
 def _too_slow(order: Order, limit: float) -> Problem:
@@ -248,7 +287,12 @@ class OnExecutor:
             "key": job.request.key,
             "threads": self.threads,
         }
-        return self.executor.submit(self.make, order, self.limit)
+        try:
+            return self.executor.submit(self.make, order, self.limit)
+        except RuntimeError as error:  # no thread for it
+            failed: Future[Run] = Future()
+            failed.set_exception(MachineError(_no_process(order, error)))
+            return failed
 
 
 def default_jobs(device: str) -> int:
@@ -267,10 +311,11 @@ def local_workers(jobs: int, limit: float | None = DEFAULT_LIMIT) -> Iterator[On
     try:
         yield OnExecutor(executor, jobs, children.make, max(1, processors() // jobs), limit)
     finally:
-        executor.shutdown(wait=False, cancel_futures=True)
-        children.end()
-        executor.shutdown()
-        children.close()
+        with uninterrupted():  # or a thread would wait for its child for ever
+            executor.shutdown(wait=False, cancel_futures=True)
+            children.end()
+            executor.shutdown()
+            children.close()
 
 
 @dataclass(slots=True)

@@ -11,14 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-from vaeflash.files import write_atomically
+from vaeflash.files import changing, write_atomically
 
 FORMAT = 1
 
@@ -97,6 +98,16 @@ class ExportMemory:
         readable = re.sub(r"\W+", "-", course_id)[:40]
         name = f"{readable}-{hashlib.sha256(course_id.encode()).hexdigest()[:8]}.json"
         return cls(platformdirs.user_data_path("vaeflash") / "anki-exports" / name)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Take up what another export has left since, and keep others out until ours is kept."""
+        if self._path is None:
+            yield
+            return
+        with changing(self._path):
+            self._last, self._notes, self._types = _read(self._path)
+            yield
 
     def update(
         self,

@@ -6,13 +6,14 @@ import hashlib
 import io
 import itertools
 import json
+import os
 import shutil
 import sqlite3
 import tempfile
 import time
 import zipfile
 from collections.abc import Container, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def build_package(
 
     Raises:
         CardError: Cards cannot be exported as they are; every reason is reported.
-        CourseError: `out` cannot be written.
+        CourseError: `out` cannot be written, or there is no room for temporary files.
     """
     memory = memory or ExportMemory()
     texts = texts or Rendered()
@@ -103,7 +104,7 @@ def build_package(
     build = _Build(course_id, ledger, media_root, media, status_of, gallery or Gallery(), texts)
     names = [f"{course_title}::{deck.title}" for deck in decks]
     complete = False
-    with tempfile.TemporaryFile(prefix="vaeflash-") as file:
+    with _scratch_told(), tempfile.TemporaryFile(prefix="vaeflash-") as file:
         notes = [Shelf(file, name) for name in names]
         try:
             build.notes(decks, chosen, notes)
@@ -120,8 +121,10 @@ def build_package(
                 anki_decks.append(anki_deck)
         ids = [card.id for deck in decks for card in deck.cards if card.id]
         second = int(time.time() if now is None else now)
-        changes = _stamp(notes, memory, ids, second, restamp=restamp)
-        write_atomically(out, _package(anki_decks, memory, media.contents, progress))
+        with memory.changing():
+            changes = _stamp(notes, memory, ids, second, restamp=restamp)
+            write_atomically(out, _package(anki_decks, memory, media.contents, progress))
+            forgotten = [*_saved(memory)]
     return ExportReport(
         notes=sum(map(len, notes)),
         cards=sum(own.cards for own in notes),
@@ -132,9 +135,20 @@ def build_package(
             *(_unknown_claims(decks, ledger, chosen) if status_of is None else ()),
             *build.warnings,
             *_retyped(changes),
-            *_saved(memory),
+            *forgotten,
         ),
     )
+
+
+@contextmanager
+def _scratch_told() -> Iterator[None]:
+    """Say of temporary files what keeps them from being written: a full disk, a missing folder."""
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        where = f"temporary folder {tempfile.tempdir or os.environ.get('TMPDIR', '')}".rstrip()
+        advice = "Make room there, or name another folder by the variable TMPDIR."
+        raise CourseError(Problem(where, f"cannot write there: {error}.", advice)) from error
 
 
 class _Build:

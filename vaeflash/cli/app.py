@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -14,17 +16,23 @@ from typer.core import TyperGroup
 from vaeflash import __version__
 from vaeflash.cli.streams import OutputError, guard_streams
 from vaeflash.errors import VaeflashError
+from vaeflash.interrupts import Stops, stoppable
 
 if TYPE_CHECKING:
     from vaeflash.cli.screen import Screen
 
-NOT_AS_STATED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+NOT_AS_STATED, BAD_INPUT = 1, 2
+STOPPED = 128
+"""What shells add to the number of the signal that stopped a command: 130 after a Ctrl-C."""
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Means itself to every shell."""
 
 
 class Commands(TyperGroup):
-    """Turns a user's mistake into `where: what` and exit code 2, a Ctrl-C into 130."""
+    """Turns a user's mistake into `where: what` and exit code 2, a Ctrl-C or `kill` into 128 + n.
+
+    However a command is stopped, it keeps what it has finished.
+    """
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Do what the arguments say; nothing is printed but through a gate."""
@@ -38,6 +46,13 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; `--debug` lets a traceback through."""
+        with stoppable() as stops:
+            done = self._run(ctx, stops)
+        if stops.number:
+            raise typer.Exit(STOPPED + stops.number)
+        return done
+
+    def _run(self, ctx: Any, stops: Stops) -> Any:
         try:
             return super().invoke(ctx)
         except VaeflashError as error:
@@ -46,10 +61,15 @@ class Commands(TyperGroup):
             _errors(ctx).problems(error.problems)
             raise typer.Exit(BAD_INPUT) from error
         except KeyboardInterrupt as error:
-            _errors(ctx).note(
-                "\nStopped. Finished runs are kept; the one in progress is not recorded."
-            )
-            raise typer.Exit(INTERRUPTED) from error
+            with suppress(OSError):  # a terminal that went away
+                _errors(ctx).note(
+                    "\nStopped. Finished runs are kept; the one in progress is not recorded."
+                )
+            raise typer.Exit(STOPPED + (stops.number or signal.SIGINT)) from error
+        except OSError:
+            if not stops.number:
+                raise
+            return None  # it was the terminal that went away, and cannot be written to any more
 
 
 def _errors(ctx: Any = None) -> Screen:

@@ -16,7 +16,7 @@ from vaeflash.choice import choose_cards
 from vaeflash.cli.screen import Screen, problem_text
 from vaeflash.course import Course
 from vaeflash.errors import CardError, CourseError, Problem
-from vaeflash.files import read_text, write_atomically
+from vaeflash.files import changing, check_writable, read_text, write_atomically
 from vaeflash.gallery import Gallery, read_gallery
 from vaeflash.parse import parse_deck, read_deck, stamp_ids, with_ids, write_deck
 from vaeflash.printable import command
@@ -33,6 +33,11 @@ def stamp(course: Course, decks: list[Path], screen: Screen) -> None:
     Raises:
         CardError: A deck has errors; nothing is written then.
     """
+    with changing(course.root):
+        _stamp(course, decks, screen)
+
+
+def _stamp(course: Course, decks: list[Path], screen: Screen) -> None:
     taken = _ids(course)
     stamped: dict[Path, str] = {}
     for path in decks or list(course.deck_paths):
@@ -45,6 +50,8 @@ def stamp(course: Course, decks: list[Path], screen: Screen) -> None:
         if new != text:
             stamped[path] = new
         screen.print(f"{shown}: {len(added)} ids added.")
+    for path in stamped:
+        check_writable(path)
     for path, new in stamped.items():
         write_atomically(path, new)
 
@@ -63,6 +70,7 @@ def import_deck(course: Course, file: Path, output: Path, screen: Screen, *, for
         CardError: The deck has errors that cannot be repaired; nothing is written then.
         CourseError: The output exists, or cannot be written.
     """
+    check_writable(output)
     if output.exists() and not force:
         raise CourseError(
             Problem(str(output), "this file exists.", "Choose another, or overwrite by --force.")
@@ -99,8 +107,9 @@ def export(
     """
     from vaeflash.anki import ExportMemory, Rendered, build_package
 
-    progress = _progress(course) if with_scheduling else None
     out = output or Path(f"{course.id}.apkg")
+    check_writable(out)
+    progress = _progress(course) if with_scheduling else None
     everything = course.decks()
     gallery = read_gallery(course.root)
     report = build_package(

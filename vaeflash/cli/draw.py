@@ -12,7 +12,8 @@ from vaeflash.cli.progress import Progressing
 from vaeflash.cli.screen import Screen
 from vaeflash.course import Course
 from vaeflash.errors import DemoError, Problem
-from vaeflash.gallery import FOLDER, draw
+from vaeflash.files import check_writable
+from vaeflash.gallery import FOLDER, INDEX, draw
 from vaeflash.machine import choose_device
 from vaeflash.needs import missing_need
 from vaeflash.printable import command
@@ -38,6 +39,8 @@ def draw_figures(settings: Settings, demos: Sequence[str], *, trusted: bool, as_
     screen: Screen = settings.out
     sources = [course.demo(name) for name in demos or course.demo_paths]
     ask_to_run(settings, trusted=trusted)
+    for source in sources:
+        check_writable(course.root / FOLDER / source.name / INDEX, within=course.root)
     drawn: dict[str, dict[str, int]] = {}
     passed: dict[str, str] = {}
     for source in sources:

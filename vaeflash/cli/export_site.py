@@ -31,9 +31,10 @@ def export(
         VaeflashError: Cards cannot be shown as they are, no deck or tag is called so, or the folder
             cannot take them.
     """
-    from vaeflash.site import build_site
+    from vaeflash.site import build_site, check_folder
 
     out = output or Path(f"{course.id}-html")
+    check_folder(out, course.id)
     everything = course.decks()
     gallery = read_gallery(course.root)
     report = build_site(

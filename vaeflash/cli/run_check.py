@@ -111,6 +111,7 @@ def check_all(
         settings.err.problems(problems)  # before an hour of runs, not after
         if selection.items:
             screen.print(_row("status", "yes", "claim", "what breaks it", "s", style="bold"))
+    unfinished: list[Problem] = []
     started = time.perf_counter()
     least = _seeds_to_look_at(standing_of(course), selection, runs, add_seeds)
     watch = Watch(settings.out if settings.out.console.is_terminal else settings.err, selection)
@@ -120,6 +121,7 @@ def check_all(
         if outcome.entry:
             entries.append(outcome.entry)
             problems.extend(outcome.problems)
+            unfinished.extend(outcome.unfinished)
             if not as_json:
                 screen.print(_outcome_row(outcome, outcome.entry))
 
@@ -132,9 +134,10 @@ def check_all(
         except VaeflashError as error:
             problems += error.problems
         if as_json:
-            screen.json("check", _json(entries, runs, problems))
+            screen.json("check", _json(entries, runs, [*problems, *unfinished]))
         else:
             _summary(entries, runs, time.perf_counter() - started, screen)
+            _tell_unfinished(unfinished, settings.err)
             if path != course.ledger_path:
                 screen.note(f"Recorded as yours, on this machine: {path}", soft_wrap=True)
     if problems:
@@ -166,6 +169,13 @@ def _seeds_to_look_at(
     return {
         item.key: standing.seeds(item.card, item.claim, device) + add for item in selection.items
     }
+
+
+def _tell_unfinished(problems: Sequence[Problem], screen: Screen) -> None:
+    """What this machine could not finish, each reason once."""
+    if problems:
+        screen.problems(dict.fromkeys(problems))
+        screen.note("This machine could not finish these; what the ledger knows of them stays.")
 
 
 def _entry_json(entry: Entry) -> dict[str, object]:

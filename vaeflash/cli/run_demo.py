@@ -16,6 +16,7 @@ from vaeflash.cli.progress import Progressing
 from vaeflash.cli.screen import Screen
 from vaeflash.course import Course
 from vaeflash.errors import ClaimError, DemoError, Problem, VaeflashError
+from vaeflash.files import check_writable
 from vaeflash.jobs import Runs
 from vaeflash.judge import answer_now, plain
 from vaeflash.machine import choose_device, device_kind, follows, is_joined
@@ -50,6 +51,8 @@ def run_one(
     source = course.demo(name)
     chosen = source.accept(_settings_of(assignments), "--set")
     ask_to_run(settings, trusted=trusted)
+    if out:
+        check_writable(out / "figure.png")
     runs = Runs(choose_device(device))
     if follows():
         _stop_if_it_cannot_run(source, runs.device)

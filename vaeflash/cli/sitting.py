@@ -15,6 +15,7 @@ from vaeflash.cli import quiz_view as view
 from vaeflash.cli.keys import Keys
 from vaeflash.cli.screen import problem_text
 from vaeflash.errors import Problem, VaeflashError
+from vaeflash.interrupts import Stopped
 from vaeflash.quiz import Asked, Session
 from vaeflash.schedule import Rating
 from vaeflash.store import Act, ConflictError, StoreError, Undone
@@ -227,6 +228,8 @@ class Sitting:
             for line in try_claims(self._settings, self._question, seed):
                 self._add(line)
             self._seeds[self._question.key.card] += 1
+        except Stopped:
+            raise
         except KeyboardInterrupt:
             self._say("Stopped. Finished runs are kept.")
         except VaeflashError as error:

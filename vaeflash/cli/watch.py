@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from vaeflash.audit import UNJUDGED
 from vaeflash.cli.screen import Screen
 from vaeflash.judge import Arm
 from vaeflash.outcome import Outcome
@@ -103,7 +104,7 @@ def answers(arm: Arm) -> Text:
     text = Text(" ").join(
         Text(word, style="green" if word.startswith("yes") else "red") for word in words
     )
-    if arm.verdict in ("error", "not-run"):
+    if arm.verdict in UNJUDGED:
         return Text(arm.verdict, style="red")
     if arm.waits_for:
         text.append(" …" if words else "…", style="dim")

@@ -6,5 +6,6 @@
 """
 
 from vaeflash.site.build import SiteReport, build_site
+from vaeflash.site.folder import check_folder
 
-__all__ = ["SiteReport", "build_site"]
+__all__ = ["SiteReport", "build_site", "check_folder"]

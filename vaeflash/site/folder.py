@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from vaeflash.errors import CourseError, Problem
-from vaeflash.files import read_text, unusable, write_atomically
+from vaeflash.files import changing, check_writable, read_text, unusable, write_atomically
 
 MANIFEST: Final = "vaeflash-site.json"
 _FORMAT: Final = 1
@@ -27,6 +28,16 @@ class _Manifest:
 
     course: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_folder(out: Path, course: str) -> None:
+    """Find out whether a folder takes the site of a course, before its pages are made.
+
+    Raises:
+        CourseError: It does not; why is told.
+    """
+    _read(out, course)
+    check_writable(out / MANIFEST, within=out)
 
 
 def write_site(
@@ -48,6 +59,13 @@ def write_site(
         CourseError: The folder is none, holds another course, or a file of somebody else's is in
             the way; nothing is written then. Or the disk does not take it.
     """
+    with changing(out / MANIFEST):
+        return _write_site(out, course, site)
+
+
+def _write_site(
+    out: Path, course: str, site: Mapping[str, bytes]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     before = _read(out, course)
     problems = [*_in_the_way(out, before, site)]
     if problems:
@@ -58,7 +76,7 @@ def write_site(
         # First of all: whatever happens from here on, these files are known to be ours.
         _write(out, course, {**before.files, **now})
     for path in changed:
-        write_atomically(out / path, site[path])
+        write_atomically(out / path, site[path], within=out)
     gone = tuple(
         path
         for path, known in before.files.items()
@@ -76,7 +94,7 @@ def _read(out: Path, course: str) -> _Manifest:
     Raises:
         CourseError: The folder is a file, or holds the site of another course.
     """
-    if out.exists() and not out.is_dir():
+    if os.path.exists(out) and not out.is_dir():  # noqa: PTH110 -- true of any name, however long
         raise CourseError(
             Problem(
                 str(out),
@@ -85,7 +103,7 @@ def _read(out: Path, course: str) -> _Manifest:
             )
         )
     path = out / MANIFEST
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110
         return _Manifest()
     try:
         found = json.loads(read_text(path))
@@ -135,6 +153,8 @@ def _in_the_way(out: Path, before: _Manifest, site: Mapping[str, bytes]) -> Iter
                 "this file is not of an earlier export, and would be overwritten.",
                 "Choose another folder, or move the file away.",
             )
+        elif not Path(os.path.realpath(target)).is_relative_to(os.path.realpath(out)):
+            yield Problem(str(target), "a link leads out of the folder.", "Move the link away.")
 
 
 def _is_inside(out: Path, path: str) -> bool:
@@ -165,7 +185,7 @@ def _write(out: Path, course: str, files: Mapping[str, str]) -> None:
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
     path = out / MANIFEST
     if _hash_of(path) != _hash(text.encode()):
-        write_atomically(path, text)
+        write_atomically(path, text, within=out)
 
 
 def _hash(content: bytes) -> str:
