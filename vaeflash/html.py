@@ -17,7 +17,8 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from vaeflash.markdown import image_source, parser
+from vaeflash.markdown import DISPLAY, INLINE, image_source, parser
+from vaeflash.tex import beyond
 
 Media = Callable[[str], str]
 """Source of an image as the author wrote it -> the name under which the page finds it."""
@@ -127,12 +128,11 @@ def _text(token: Token, env: EnvType) -> str:  # noqa: ARG001  # every writer ge
     return _MATH_DELIMITER.sub(r"<span>\\</span>", escaped)
 
 
-def _math_inline(token: Token, env: EnvType) -> str:
-    return rf"\({_tex(token.content, env)}\)"
-
-
-def _math_display(token: Token, env: EnvType) -> str:
-    return rf"\[{_tex(token.content, env)}\]"
+def _math(token: Token, env: EnvType) -> str:
+    if beyond(token.content):
+        return _code_inline(token, env)
+    opener, closer = (r"\[", r"\]") if token.type == DISPLAY else (r"\(", r"\)")
+    return f"{opener}{_tex(token.content, env)}{closer}"
 
 
 def _code_inline(token: Token, env: EnvType) -> str:
@@ -153,8 +153,8 @@ def _image(token: Token, env: EnvType) -> str:
 
 _WRITERS: Final[dict[str, Callable[[Token, EnvType], str]]] = {
     "text": _text,
-    "math_inline": _math_inline,
-    "math_display": _math_display,
+    INLINE: _math,
+    DISPLAY: _math,
     "code_inline": _code_inline,
     "code_block": _code_block,
     "fence": _code_block,

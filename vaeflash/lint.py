@@ -14,6 +14,7 @@ from vaeflash.ledger import read_ledger
 from vaeflash.markdown import formulas, images
 from vaeflash.media import MediaFiles
 from vaeflash.selection import read_claim
+from vaeflash.tex import beyond
 
 
 class Level(StrEnum):
@@ -74,7 +75,13 @@ def _card(course: Course, card: Card, shown: str) -> Iterator[Finding]:
         except VaeflashError as error:
             yield from _errors(error)
     texts = (card.context, card.question, card.answer)
-    for tex in (tex for text in texts for tex in formulas(text)):
+    for tex in (tex for text in (card.title, *texts, *card.sources) for tex in formulas(text)):
+        if reason := beyond(tex):
+            yield Finding(
+                Level.ERROR,
+                Problem(here, f"a formula stays TeX: {reason}.", "Write it another way."),
+            )
+            continue
         if not _balanced(tex):
             yield Finding(
                 Level.ERROR,
