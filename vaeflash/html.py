@@ -17,6 +17,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from vaeflash.cloze import MAX_DEPTH, OPENER, numbers_in
 from vaeflash.markdown import DISPLAY, INLINE, image_source, parser
 from vaeflash.tex import beyond
 
@@ -27,10 +28,10 @@ _MARKUP: Final = re.compile(r"(?![ ,.:;?()+='\"-])[\W_]")
 """What may mean more in a line than it says."""
 _ANKI_TAG: Final = re.compile(r"\[(?=sound:|anki:|/?latex\]|/?\$)", re.IGNORECASE)
 _MATH_DELIMITER: Final = re.compile(r"\\(?=[()\[\]])")
-_CLOZE_OPEN: Final = re.compile(r"\{\{c([\d,]+)::")
-_CLOZE_PIECE: Final = re.compile(r"\{\{c[\d,]+::|\\.|[{}]", re.DOTALL)
+_CLOZE_OPEN: Final = re.compile(OPENER)
+_CLOZE_PIECE: Final = re.compile(rf"{OPENER}|\\.|[{{}}]", re.DOTALL)
 _TWO_ENDS: Final = re.compile(r"\}(?=\})")
-_CLOZE_MARK: Final = re.compile(r"\{\{c([\d,]+)::|\}\}")
+_CLOZE_MARK: Final = re.compile(rf"{OPENER}|\}}\}}")
 
 
 def to_html(markdown: str, media: Media | None = None) -> str:
@@ -63,7 +64,8 @@ def cloze_numbers(rendered: str) -> tuple[int, ...]:
     """The clozes that Anki makes cards of, sorted: those that are closed and not number 0.
 
     Raises:
-        ValueError: A cloze is opened and never closed, so Anki shows it as text.
+        ValueError: A cloze is opened and never closed, or stands in too many others, so Anki
+            shows it as text.
     """
     numbers: set[int] = set()
     opened: list[str] = []
@@ -71,7 +73,9 @@ def cloze_numbers(rendered: str) -> tuple[int, ...]:
         if mark[1]:
             opened.append(mark[1])
         elif opened:
-            numbers |= {int(number) for number in opened.pop().split(",") if number}
+            numbers |= numbers_in(opened.pop())
+        if len(opened) > MAX_DEPTH:
+            raise ValueError(f"clozes stand in one another more than {MAX_DEPTH} deep")
     if opened:
         raise ValueError(f"the cloze {{{{c{opened[-1]}:: is never closed")
     return tuple(sorted(numbers - {0}))

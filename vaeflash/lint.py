@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vaeflash.card import NO_FIGURE, Card
+from vaeflash.card import NO_FIGURE, Card, Kind
+from vaeflash.cloze import MAX_DEPTH, is_too_deep
 from vaeflash.course import Course
 from vaeflash.errors import CardError, CourseError, Problem, VaeflashError
 from vaeflash.gallery import read_gallery
@@ -87,6 +88,15 @@ def _card(course: Course, card: Card, shown: str) -> Iterator[Finding]:
                 Level.ERROR,
                 Problem(here, "the braces of a formula do not match.", f"Mend it: {tex.strip()}"),
             )
+    if card.kind is Kind.CLOZE and is_too_deep(card.question):
+        yield Finding(
+            Level.ERROR,
+            Problem(
+                here,
+                f"clozes stand in one another more than {MAX_DEPTH} deep; the inner ones are text.",
+                "Close each with }}, or hide fewer words within others.",
+            ),
+        )
     for image in (image for text in texts for image in images(text)):
         try:
             MediaFiles(course.root).add(image, shown, here)
