@@ -50,7 +50,13 @@ def read_bytes(
             raise CourseError(Problem(where, _OUTSIDE, "Put the file itself into the course."))
         kind = path.stat().st_mode
         if not (stat.S_ISREG(kind) or (piped and stat.S_ISFIFO(kind))):
-            raise CourseError(Problem(where, "this is no file but a folder, a pipe or a device.", "Put a file in its place."))
+            raise CourseError(
+                Problem(
+                    where,
+                    "this is no file but a folder, a pipe or a device.",
+                    "Put a file in its place.",
+                )
+            )
         with path.open("rb") as file:
             content = file.read(limit + 1)
     except OSError as error:

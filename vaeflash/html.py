@@ -27,7 +27,13 @@ Media = Callable[[str], str]
 _MARKUP: Final = re.compile(r"(?![ ,.:;?()+='\"-])[\W_]")
 """What may mean more in a line than it says."""
 _ANKI_TAG: Final = re.compile(r"\[(?=sound:|anki:|/?latex\]|/?\$)", re.IGNORECASE)
-_MATH_DELIMITER: Final = re.compile(r"\\(?=[()\[\]])")
+_AFTER_BRACKET: Final = re.compile(r"\{\{c|sound:|anki:|/?latex\]|/?\$", re.IGNORECASE)
+"""What must not stand right behind the bracket of `\\[`."""
+_CLOZE_WORD: Final = re.compile(
+    r"(?:sound|anki|image-occlusion)(?=:|\{\{|\}\})|(?:latex|\$\$?)(?=\]|\{\{|\}\})", re.IGNORECASE
+)
+"""What Anki acts on in a cloze, or once it has put a hint into brackets."""
+_MATH_DELIMITER: Final = re.compile(r"\\(?=[()\[\]]|&#91;)")
 _CLOZE_OPEN: Final = re.compile(OPENER)
 _CLOZE_PIECE: Final = re.compile(rf"{OPENER}|\\.|[{{}}]", re.DOTALL)
 _TWO_ENDS: Final = re.compile(r"\}(?=\})")
@@ -126,17 +132,20 @@ def _formatter() -> Any:
     return HtmlFormatter(nowrap=True)
 
 
-def _text(token: Token, env: EnvType) -> str:  # noqa: ARG001  # every writer gets the same
+def _text(token: Token, env: EnvType) -> str:
     escaped = _inert(html.escape(token.content, quote=False))
     # MathJax looks for delimiters in one piece of text, so an element in between parts them.
-    return _MATH_DELIMITER.sub(r"<span>\\</span>", escaped)
+    text = _MATH_DELIMITER.sub(r"<span>\\</span>", escaped)
+    return _spelt(text) if env["cloze"] else text
 
 
 def _math(token: Token, env: EnvType) -> str:
     if beyond(token.content):
         return _code_inline(token, env)
-    opener, closer = (r"\[", r"\]") if token.type == DISPLAY else (r"\(", r"\)")
-    return f"{opener}{_tex(token.content, env)}{closer}"
+    tex = _tex(token.content, env)
+    if token.type == INLINE:
+        return rf"\({tex}\)"
+    return rf"\[ {tex}\]" if _AFTER_BRACKET.match(tex) else rf"\[{tex}\]"
 
 
 def _code_inline(token: Token, env: EnvType) -> str:
@@ -213,6 +222,11 @@ def _inert(escaped: str) -> str:
     return _ANKI_TAG.sub("&#91;", escaped)
 
 
+def _spelt(escaped: str) -> str:
+    """With a letter of each word that Anki acts on in a cloze written as an entity."""
+    return _CLOZE_WORD.sub(lambda word: f"&#{ord(word[0][0])};{word[0][1:]}", escaped)
+
+
 def _unmarked(escaped: str) -> str:
     """Without anything that Anki could take for a part of a cloze."""
     return escaped.replace("{{", "{&#123;").replace("}}", "}&#125;").replace("::", ":&#58;")
@@ -228,7 +242,9 @@ def _tex(tex: str, env: EnvType) -> str:
             before_end = parts[number + 1 : number + 2] == [(True, "}}")]
             apart = _TWO_ENDS.sub("} ", part + "}" * before_end)
             parts[number] = (False, apart.removesuffix("}") if before_end else apart)
-    return "".join(part for _, part in parts)
+    tex = _spelt("".join(part for _, part in parts))
+    # Anki fills in a formula's holes without an element around them, so any bracket may be read on.
+    return tex.replace("[", "&#91;") if len(parts) > 1 else tex
 
 
 def _code(code: str, language: str, env: EnvType) -> str:
@@ -237,9 +253,11 @@ def _code(code: str, language: str, env: EnvType) -> str:
     if not _CLOZE_OPEN.search(code):
         return _unmarked(highlight(code, language))
     # Highlighting would cut the marks apart.
-    return "".join(
-        part if is_mark else _unmarked(escape(part)).replace("}", "&#125;")
-        for is_mark, part in _cloze_parts(code)
+    return _spelt(
+        "".join(
+            part if is_mark else _unmarked(escape(part)).replace("}", "&#125;")
+            for is_mark, part in _cloze_parts(code)
+        )
     )
 
 

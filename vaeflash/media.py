@@ -51,7 +51,9 @@ class MediaFiles:
             content = read_bytes(found, f"the image '{source}'", inside=self._root)
         except CourseError as error:
             if not _exists(found):
-                raise _unusable(where, source, "is not there", "Mend the path or add it.") from error
+                raise _unusable(
+                    where, source, "is not there", "Mend the path or add it."
+                ) from error
             raise CardError(*(problem.within(where) for problem in error.problems)) from error
         digest = hashlib.sha256(content).hexdigest()[:20]
         name = f"vaeflash-{digest}{Path(source).suffix.lower()}"

@@ -106,7 +106,8 @@ def page_files(decks: Sequence[Deck]) -> list[str]:
     """
     stems = [PurePosixPath(deck.path).stem for deck in decks]
     order = sorted(
-        range(len(decks)), key=lambda n: (_is_reserved(stems[n]), stems[n] != _folded(stems[n]), stems[n])
+        range(len(decks)),
+        key=lambda n: (_is_reserved(stems[n]), stems[n] != _folded(stems[n]), stems[n]),
     )
     names = [""] * len(decks)
     taken: set[str] = set()

@@ -38,8 +38,22 @@ _UNKNOWN: Final = MAX_LENGTH
 _NO_ARGUMENT: Final = {*SPACES, r"\!", "*"}
 _CLOSERS: Final = {text for text, (_, kind) in SYMBOLS.items() if kind is Kind.CLOSE} - {"!"}
 _OPENERS: Final = {text for text, (_, kind) in SYMBOLS.items() if kind is Kind.OPEN} | set(
-    r"""\lAngle \lBrace \lang \lgroup \llangle \llbracket \llcorner \llparenthesis \lmoustache
-    \lparen \ulcorner ⌜ ⌞ ⎰""".split()
+    [
+        r"\lAngle",
+        r"\lBrace",
+        r"\lang",
+        r"\lgroup",
+        r"\llangle",
+        r"\llbracket",
+        r"\llcorner",
+        r"\llparenthesis",
+        r"\lmoustache",
+        r"\lparen",
+        r"\ulcorner",
+        r"⌜",
+        r"⌞",
+        r"⎰",
+    ]
 )
 _LEFT_SIZES: Final = frozenset([r"\bigl", r"\Bigl", r"\biggl", r"\Biggl"])
 _RIGHT_SIZES: Final = frozenset([r"\bigr", r"\Bigr", r"\biggr", r"\Biggr"])
@@ -101,7 +115,7 @@ class _Nest:
         self._levels: list[str | int] = []
 
     def read(self, token: str) -> None:
-        """Go on by a token that is neither blank nor a delimiter of `\\left` and its like."""
+        r"""Go on by a token that is neither blank nor a delimiter of `\left` and its like."""
         if token in ("{", r"\begin", r"\left"):
             self._open(token)
         elif token in _OPENER_OF:
@@ -152,7 +166,9 @@ class _Nest:
 
     def _innermost_group(self) -> int:
         place = len(self._levels) - 1
-        while place >= 0 and (isinstance(self._levels[place], int) or self._levels[place] == _BRACKET):
+        while place >= 0 and (
+            isinstance(self._levels[place], int) or self._levels[place] == _BRACKET
+        ):
             place -= 1
         return place
 
