@@ -180,6 +180,10 @@ def open_course(root: Path) -> Course:
         raise CourseError(
             Problem(str(path), f"this is not TOML: {error}.", "Mend the line it names.")
         ) from error
+    except RecursionError as error:
+        raise CourseError(
+            Problem(str(path), "lists stand in one another too deep here.", "Make them flat.")
+        ) from error
     _check_table(table, path)
     return Course(root.resolve(), table["id"], table["title"], tuple(table.get("decks", ())))
 

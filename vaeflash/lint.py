@@ -12,7 +12,7 @@ from vaeflash.course import Course
 from vaeflash.errors import CardError, CourseError, Problem, VaeflashError
 from vaeflash.gallery import read_gallery
 from vaeflash.ledger import read_ledger
-from vaeflash.markdown import formulas, images
+from vaeflash.markdown import formulas, images, loses_text
 from vaeflash.media import MediaFiles
 from vaeflash.selection import read_claim
 from vaeflash.tex import beyond
@@ -88,6 +88,15 @@ def _card(course: Course, card: Card, shown: str) -> Iterator[Finding]:
                 Level.ERROR,
                 Problem(here, "the braces of a formula do not match.", f"Mend it: {tex.strip()}"),
             )
+    if any(map(loses_text, texts)):
+        yield Finding(
+            Level.ERROR,
+            Problem(
+                here,
+                "quotes or lists stand in one another so deep that their text is not shown.",
+                "Use fewer levels.",
+            ),
+        )
     if card.kind is Kind.CLOZE and is_too_deep(card.question):
         yield Finding(
             Level.ERROR,

@@ -37,6 +37,8 @@ _BACKSLASH_CLOSERS: Final = {
 _BACKSLASHED: Final = {*_BACKSLASH_CLOSERS, *_BACKSLASH_CLOSERS.values()}
 _TEX_PIECE: Final = re.compile(r"\\.|[{}]|\$+", re.DOTALL)
 
+_DEEP: Final = re.compile(r"^[ \t>*+\-0-9.)]{18}", re.MULTILINE)
+"""How a line begins at least whose quotes or lists are too many."""
 _CLOSINGS: Final = "math_closings"
 _STOP: Final = "math_stop"
 """What the rules remember of a text, in the parser's `env`."""
@@ -63,6 +65,15 @@ def formulas(text: str) -> tuple[str, ...]:
     if "\\" not in text and "$" not in text:  # most texts need no parser to know
         return ()
     return tuple(token.content for token in _walk(text) if token.type in (INLINE, DISPLAY))
+
+
+def loses_text(text: str) -> bool:
+    """Whether quotes or lists stand in one another so deep that what is inside is not shown."""
+    if not _DEEP.search(text):  # as in nearly every text
+        return False
+    most = parser().options["maxNesting"]
+    inner = (token for token in _walk(text) if token.type in ("blockquote_open", "list_item_open"))
+    return any(token.level + 1 >= most for token in inner)
 
 
 def images(text: str) -> tuple[str, ...]:

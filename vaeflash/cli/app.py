@@ -20,6 +20,12 @@ NOT_AS_STATED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 class Commands(TyperGroup):
     """Turns a user's mistake into `where: what` and exit code 2, a Ctrl-C into 130."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line; no name of a file or a card holds NUL."""
+        if any("\0" in arg for arg in args):
+            raise typer.BadParameter("an argument holds the character NUL.")
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; `--debug` lets a traceback through."""
         try:
@@ -28,6 +34,13 @@ class Commands(TyperGroup):
             if ctx.params.get("debug"):
                 raise
             _errors(ctx).problems(error.problems)
+            raise typer.Exit(BAD_INPUT) from error
+        except OSError as error:  # such as a path that no file can have
+            if ctx.params.get("debug") or error.filename is None:
+                raise
+            from vaeflash.files import unusable
+
+            _errors(ctx).problems(unusable(str(error.filename), "use", error).problems)
             raise typer.Exit(BAD_INPUT) from error
         except KeyboardInterrupt as error:
             _errors(ctx).note(

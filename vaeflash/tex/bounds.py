@@ -37,24 +37,11 @@ _UNKNOWN: Final = MAX_LENGTH
 """Arguments of a command that is in no table: whatever follows in its group."""
 _NO_ARGUMENT: Final = {*SPACES, r"\!", "*"}
 _CLOSERS: Final = {text for text, (_, kind) in SYMBOLS.items() if kind is Kind.CLOSE} - {"!"}
-_OPENERS: Final = {text for text, (_, kind) in SYMBOLS.items() if kind is Kind.OPEN} | set(
-    [
-        r"\lAngle",
-        r"\lBrace",
-        r"\lang",
-        r"\lgroup",
-        r"\llangle",
-        r"\llbracket",
-        r"\llcorner",
-        r"\llparenthesis",
-        r"\lmoustache",
-        r"\lparen",
-        r"\ulcorner",
-        r"⌜",
-        r"⌞",
-        r"⎰",
-    ]
-)
+_OPENERS: Final = {text for text, (_, kind) in SYMBOLS.items() if kind is Kind.OPEN} | {
+    *(r"\lAngle", r"\lBrace", r"\lang", r"\lgroup", r"\llangle", r"\llbracket", r"\llcorner"),
+    *(r"\llparenthesis", r"\lmoustache", r"\lparen", r"\ulcorner", "⌜", "⌞", "⎰"),
+}
+"""All that math-core takes for one; with the characters that Unicode says open something."""
 _LEFT_SIZES: Final = frozenset([r"\bigl", r"\Bigl", r"\biggl", r"\Biggl"])
 _RIGHT_SIZES: Final = frozenset([r"\bigr", r"\Bigr", r"\biggr", r"\Biggr"])
 _BEFORE_DELIMITER: Final = _LEFT_SIZES | _RIGHT_SIZES | {r"\left", r"\right"}
