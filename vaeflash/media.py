@@ -48,13 +48,14 @@ class MediaFiles:
         """
         found = self._find(source, Path(deck).parent, where)
         try:
-            content = read_bytes(found, f"the image '{source}'", inside=self._root)
+            content = read_bytes(found)
         except CourseError as error:
             if not _exists(found):
                 raise _unusable(
                     where, source, "is not there", "Mend the path or add it."
                 ) from error
-            raise CardError(*(problem.within(where) for problem in error.problems)) from error
+            reason = f"cannot be read: {error.problems[0].what.rstrip('.')}"
+            raise _unusable(where, source, reason, error.problems[0].advice) from error
         digest = hashlib.sha256(content).hexdigest()[:20]
         name = f"vaeflash-{digest}{Path(source).suffix.lower()}"
         self._contents[name] = content
