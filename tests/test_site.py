@@ -454,7 +454,7 @@ def page_names(tmp_path: Path, *names: str) -> dict[str, str]:
         (["index-deck.md", "Index.md"], ["index-deck.html", "Index-deck-2.html"]),
         (["A.md", "a.md", "a-2.md"], ["A-3.html", "a.html", "a-2.html"]),
         (["Straße.md", "STRASSE.md"], ["Straße-2.html", "STRASSE.html"]),
-        (["e\u0301.md", "é.md"], ["e\u0301.html", "é-2.html"]),
+        (["e\u0301.md", "é.md"], ["e\u0301-2.html", "é.html"]),
         (["CON.md", "nul.tar.md"], ["CON-deck.html", "nul.tar-deck.html"]),
         ([".md"], [".md.html"]),
         (
