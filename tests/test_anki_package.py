@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 import zipfile
@@ -268,6 +269,8 @@ def test_equal_pictures_are_carried_once_under_the_hash_of_their_content(tmp_pat
         ("https://a.example/x.png", "is not in the course"),
         ("folder.png", "cannot be read"),
         ("a\0.png", "is not a picture"),
+        ("pipe.png", "cannot be read"),
+        ("a" * 300 + ".png", "is not there"),
     ],
 )
 def test_a_picture_that_cannot_come_along_is_named_with_its_card(
@@ -278,6 +281,7 @@ def test_a_picture_that_cannot_come_along_is_named_with_its_card(
     (tmp_path / "outside.png").write_bytes(b"x")
     (root / "link.png").symlink_to(tmp_path / "outside.png")
     (root / "loop.png").symlink_to(root / "loop.png")
+    os.mkfifo(root / "pipe.png")
 
     with pytest.raises(CardError, match=rf"^here \(card 'one'\): the image .* ({reason})"):
         MediaFiles(root).add(source, "deck.md", "here (card 'one')")

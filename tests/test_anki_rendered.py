@@ -149,3 +149,22 @@ def test_a_remembered_text_is_the_rendered_one(
         kept.save()
 
     assert pages == [write(text, str) if text else ""] * 2
+
+
+@pytest.mark.parametrize(
+    "change", ["html || '<script>'", "'<script>'", "''", "x'ff'", "replace(html, 'one', 'two')"]
+)
+def test_an_entry_that_was_altered_is_rendered_again(path: Path, change: str) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute(f"update rendered set html = {change}")
+    database.close()
+
+    assert [export(path, "one"), export(path, "one")] == [["one"], []]
+
+
+def test_an_entry_in_the_place_of_another_is_rendered_again(path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("update rendered set html = (select html from rendered limit 1)")
+    database.close()
+
+    assert len(export(path, "one", "*two*")) == 1

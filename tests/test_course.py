@@ -1,11 +1,15 @@
 """A course is found, read whole, and every error of every file is told at once."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import COIN, MakeCourse, card, deck
 
-from vaeflash.course import bundled_root, find_course, open_course
+from vaeflash.catalogue import catalogue_of
+from vaeflash.course import DECK_LIMIT, bundled_root, find_course, open_course
 from vaeflash.errors import CardError, CourseError
 
 
@@ -38,6 +42,7 @@ def test_a_folder_without_course_toml_is_no_course(tmp_path: Path) -> None:
         ('id = 3\ntitle = "T"', "'id' is missing or not a text"),
         ('id = "a"\ntitle = "T"\ndecks = "one"', "'decks' is not a list"),
         ('id = "a"\ntitle = "T"\nformat = 2', "format 2 is not known"),
+        ('id = "a"\ntitle = "T"\ndecks = ' + "[" * 5000, "lists stand in one another too deep"),
     ],
 )
 def test_a_damaged_course_toml_is_told(tmp_path: Path, toml: str, told: str) -> None:
@@ -88,3 +93,95 @@ def test_reading_a_course_runs_no_demo(make_course: MakeCourse) -> None:
     course = make_course(cards={"a": text}, demos={"bomb": "raise SystemExit('went off')"})
 
     assert (len(course.cards()), course.demo("bomb").lesson) == (1, "")
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        "../../pwn",
+        "a/b",
+        "..",
+        "My course",
+        "my_course",
+        "Course",
+        "a-",
+        "a--b",
+        "é",
+        "a" * 65,
+        "a\\nb",
+    ],
+)
+def test_an_id_that_is_not_kebab_case_is_refused(tmp_path: Path, identity: str) -> None:
+    (tmp_path / "course.toml").write_text(f'id = "{identity}"\ntitle = "T"')
+
+    with pytest.raises(CourseError, match=r'(?s)is not kebab-case.*id = "[a-z0-9-]{1,64}"'):
+        open_course(tmp_path)
+
+
+# What stands where a deck should: put there in a course, with a file beside it that is not of it.
+
+NO_DECKS: dict[str, Callable[[Path, Path], object]] = {
+    "a link out of the course": lambda path, beside: path.symlink_to(beside),
+    "a device": lambda path, _: path.symlink_to("/dev/zero"),
+    "a pipe": lambda path, _: os.mkfifo(path),
+    "a folder": lambda path, _: path.mkdir(),
+    "a link to nothing": lambda path, _: path.symlink_to("nothing"),
+    "a link to itself": lambda path, _: path.symlink_to(path),
+    "more than a deck": lambda path, _: (path.touch(), os.truncate(path, DECK_LIMIT + 1)),
+}
+
+
+@pytest.mark.parametrize("put", NO_DECKS.values(), ids=NO_DECKS)
+def test_what_is_no_file_of_the_course_is_a_problem_of_that_deck(
+    make_course: MakeCourse, tmp_path: Path, put: Callable[[Path, Path], object]
+) -> None:
+    course = make_course(cards={"good": deck(card("x", ""))})
+    (tmp_path / "passwd").write_text(deck(card("stolen", "")))
+    put(course.root / "cards" / "bad.md", tmp_path / "passwd")
+
+    told = [problem.where for problem in course.problems()]
+
+    assert told == ["cards/bad.md"]
+
+
+@pytest.mark.parametrize("put", [*NO_DECKS.values()][:-1], ids=[*NO_DECKS][:-1])
+def test_what_is_no_deck_is_never_opened(
+    make_course: MakeCourse,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    put: Callable[[Path, Path], object],
+) -> None:
+    course = make_course(cards={"good": deck(card("x", ""))})
+    (tmp_path / "passwd").write_text("")
+    put(course.root / "cards" / "bad.md", tmp_path / "passwd")
+    opened = []
+    plain = Path.open
+
+    def noted(path: Path, *how: Any) -> Any:
+        opened.append(path.name)
+        return plain(path, *how)
+
+    monkeypatch.setattr(Path, "open", noted)
+
+    course.problems()
+
+    assert opened == ["good.md"]
+
+
+def test_a_deck_may_be_a_link_inside_the_course(make_course: MakeCourse) -> None:
+    course = make_course(cards={"a": deck(card("x", ""))})
+    (course.root / "cards" / "a.md").rename(course.root / "elsewhere.md")
+    (course.root / "cards" / "a.md").symlink_to("../elsewhere.md")
+
+    assert [card.id for _, card in course.cards()] == ["x"]
+
+
+def test_a_card_of_many_clozes_in_one_another_leaves_the_others_alone(
+    make_course: MakeCourse,
+) -> None:
+    nested = "{{c1::" * 1000 + "x" + "}}" * 1000
+    text = f"# D\n\n#### A {{#deep}}\n\n:p {nested}\nx??\n\n:cloze\n\n" + card("x", "")
+
+    asked = catalogue_of(make_course(cards={"a": text})).questions
+
+    assert [question.key.card for question in asked] == ["deep", "x"]

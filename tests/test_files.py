@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -296,3 +297,34 @@ def test_what_this_machine_is_short_of_does_not_keep_a_file_from_being_changed(
         write_atomically(tmp_path / "ledger", "evidence")
 
     assert read_text(tmp_path / "ledger") == "evidence"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(CourseError, match="pipe: this is no file but a folder, a pipe or a device"):
+        read_text(tmp_path / "pipe")
+
+
+def test_a_pipe_that_the_user_named_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=["text"])
+    writer.start()
+
+    text = read_text(path, piped=True)
+
+    writer.join()
+    assert text == "text"
+
+
+def test_a_file_that_is_too_large_is_not_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(bytes(3 << 20))
+
+    with pytest.raises(CourseError, match="a: this is larger than 2 MiB"):
+        read_text(tmp_path / "a", limit=2 << 20)
+
+
+def test_a_name_that_holds_nul_leads_to_no_file(tmp_path: Path) -> None:
+    with pytest.raises(CourseError, match="this leads to no file"):
+        read_text(tmp_path / "a\0b")

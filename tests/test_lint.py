@@ -41,6 +41,19 @@ def test_the_bundled_course_has_no_finding() -> None:
         (GOOD.replace("heads", "tails"), "", "the claim names 'tails'"),
         (GOOD.replace("== 1", "== "), "", "column"),
         (GOOD, r"\( \frac{1}{2 \)", "the braces of a formula do not match"),
+        (
+            GOOD,
+            r"\(" + r"\sqrt{" * 5000 + "x" + "}" * 5000 + r"\)",
+            "a formula stays TeX: it is longer",
+        ),
+        (
+            GOOD,
+            r"\(" + r"\sqrt{" * 90 + "x" + "}" * 90 + r"\)",
+            "it nests more than 64 levels deep",
+        ),
+        (GOOD, rf"\( {'(' * 30} \)", "more than 8 of its brackets are never closed"),
+        (GOOD, "> " * 25 + "x", "so deep that their text is not shown"),
+        (GOOD, "- " * 12 + "x", "so deep that their text is not shown"),
         (GOOD, "![x](none.png)", "the image 'none.png' is not there"),
         (GOOD, "![x](../../secret.png)", "lies outside the course"),
         (GOOD, "![x](/etc/x.png)", "lies outside the course"),
@@ -134,3 +147,19 @@ def test_a_damaged_index_of_figures_is_an_error(make_course: MakeCourse) -> None
     (course.root / "figures" / "coin" / "index.json").write_text("{")
 
     assert ["this index of figures cannot be read" in error for error in told(course)] == [True]
+
+
+def test_clozes_in_too_many_others_are_told(make_course: MakeCourse) -> None:
+    text = "{{c1::" * 11 + "x" + "}}" * 11
+    cards = {"deck": f"# D\n\n#### A {{#a}}\n\n:p {text}\nx??\n\n:cloze\n"}
+
+    assert told(make_course(cards=cards)) == [
+        "cards/deck.md:3: clozes stand in one another more than 10 deep; the inner ones are text."
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["> " * 19 + "x", "- " * 9 + "x", " " * 36 + "- x", "x\n" + "-" * 40]
+)
+def test_what_is_not_too_deep_is_not_told(make_course: MakeCourse, text: str) -> None:
+    assert told(lint_card(make_course, GOOD, text)) == []

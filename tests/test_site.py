@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -426,3 +427,79 @@ def test_an_edit_rewrites_its_page_and_the_index_of_the_search(tmp_path: Path) -
 
     changed = (SMALL[0], Card("Second", "Why?", "Because.", id="second"))
     assert sorted(build(tmp_path, *changed).written) == ["deck.html", "search-index.js"]
+
+
+# Names of pages.
+
+
+def page_names(tmp_path: Path, *names: str) -> dict[str, str]:
+    """Each deck's page, by the deck's file; its one card has the deck's number."""
+    decks = [
+        Deck(f"Deck {n}", (Card("T", "Q", "A", id=f"id{n}"),), path=f"cards/{name}")
+        for n, name in enumerate(names)
+    ]
+    build_site("c", "A course", decks, Ledger(), tmp_path, tmp_path / "out")
+    texts = {p.name: p.read_text() for p in (tmp_path / "out").glob("*.html")}
+    return {
+        name: page
+        for n, name in enumerate(names)
+        for page, text in texts.items()
+        if f'<article id="id{n}">' in text
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["index.md", "index-deck.md"], ["index-deck-2.html", "index-deck.html"]),
+        (["index-deck.md", "Index.md"], ["index-deck.html", "Index-deck-2.html"]),
+        (["A.md", "a.md", "a-2.md"], ["A-3.html", "a.html", "a-2.html"]),
+        (["Straße.md", "STRASSE.md"], ["Straße-2.html", "STRASSE.html"]),
+        (["e\u0301.md", "é.md"], ["e\u0301-2.html", "é.html"]),
+        (["CON.md", "nul.tar.md"], ["CON-deck.html", "nul.tar-deck.html"]),
+        ([".md"], [".md.html"]),
+        (
+            ["site.md", "search-index.md", "media.md"],
+            ["site.html", "search-index.html", "media.html"],
+        ),
+    ],
+)
+def test_no_two_decks_have_one_page(tmp_path: Path, names: list[str], expected: list[str]) -> None:
+    assert page_names(tmp_path, *names) == dict(zip(names, expected, strict=True))
+
+
+def test_a_page_is_called_the_same_whatever_else_is_shown(tmp_path: Path) -> None:
+    decks = [
+        Deck(stem, (Card("T", "Q", "A", id=stem.lower() + str(n)),), path=f"cards/{stem}.md")
+        for n, stem in enumerate(("A", "a"))
+    ]
+
+    build_site("c", "C", decks, Ledger(), tmp_path, tmp_path / "out", chosen={"a0"})
+
+    assert sorted(p.name for p in (tmp_path / "out").glob("*.html")) == ["A-2.html", "index.html"]
+
+
+def test_a_name_that_is_too_long_for_a_page_is_cut(tmp_path: Path) -> None:
+    names = [f"{'ä' * 125}.md", f"{'ä' * 124}b.md"]
+
+    pages = page_names(tmp_path, *names).values()
+
+    assert [len(set(pages)), *(len(page.encode()) < 240 for page in pages)] == [2, True, True]
+
+
+def test_a_deck_whose_name_is_not_utf_8_is_told(tmp_path: Path) -> None:
+    deck = Deck("D", SMALL, path=os.fsdecode(b"cards/\xff.md"))
+
+    with pytest.raises(CardError, match=r"cards/\\xff\.md: the name of this file is not UTF-8"):
+        build_site("c", "C", [deck], Ledger(), tmp_path, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "tex", [r"\sqrt{" * 5000 + "x" + "}" * 5000, r"\begin{matrix}" * 245, "(" * 60]
+)
+def test_a_formula_that_is_too_much_is_shown_as_tex(tmp_path: Path, tex: str) -> None:
+    report = build(tmp_path, Card("T", "Q", rf"\( {tex} \)", id="a"))
+
+    assert [problem.what.partition(":")[0] for problem in report.warnings] == [
+        "a formula stays TeX"
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,10 @@ def test_after_a_crash_the_next_export_goes_on(
     write_site(out, "c", later)
 
     assert files(out) == later
+
+
+def test_a_pipe_in_the_way_is_told_and_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.html")
+
+    with pytest.raises(CourseError, match=r"a\.html: this file is not of an earlier export"):
+        write_site(tmp_path, "c", {"a.html": b"x"})

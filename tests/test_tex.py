@@ -126,7 +126,7 @@ UNREADABLE = [
     r"\frac{}{2}", "{", "}", "x^", "x_", "x^2^3", "x_i_j", "a & b", "50% of x", "#1", "$x$", "\\",
     r"\left( x", r"x \right)", r"\left x \right)", r"\hat{}", r"\sqrt[x", r"\sqrt[q]{x}",
     r"\text{a $b$}", r"\text{\foo}", r"\text{a {b}}", r"\text x", r"\not x", r"\mathcal{μ}",
-    "x\x1b[2J", "x\u202ey", r"\text{x" + "\x07}", "{" * 40 + "x" + "}" * 40, "x" * 5000,
+    "x\x1b[2J", "x\u202ey", r"\text{x" + "\x07}", "{" * 70 + "x" + "}" * 70, "x" * 5000,
 ]  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from vaeflash.card import Deck
 from vaeflash.choice import choose_cards
 from vaeflash.course import Course
 from vaeflash.errors import CardError, VaeflashError
-from vaeflash.files import cache_folder, read_text, write_atomically
+from vaeflash.files import cache_folder, write_atomically
 from vaeflash.parse import read_deck
 from vaeflash.question import Question, Shelf, templates_of
 from vaeflash.store.records import CardKey
@@ -112,7 +112,7 @@ def _catalogue(course: Course, known: dict[str, Any]) -> Catalogue:
 def _read(course: Course, path: Path) -> Deck:
     """One deck, by itself."""
     shown = course.shown(path)
-    reading = read_deck(read_text(path, shown), shown)
+    reading = read_deck(course.text_of(path), shown)
     if reading.errors:
         raise CardError(*reading.errors)
     return reading.deck

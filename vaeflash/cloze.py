@@ -15,7 +15,12 @@ from markdown_it.token import Token
 
 from vaeflash.markdown import DISPLAY, INLINE, parser
 
-_MARK: Final = re.compile(r"\{\{c([\d,]+)::|\\.|[{}]", re.DOTALL)
+OPENER: Final = r"\{\{c([0-9,]{1,99})::"
+"""What begins a hole, as a regular expression; in brackets its numbers."""
+_LAST_NUMBER: Final = 65535  # that Anki reads
+_MARK: Final = re.compile(rf"{OPENER}|\\.|[{{}}]", re.DOTALL)
+MAX_DEPTH: Final = 10
+"""Holes in one another that Anki reads, the outermost counted; what is in all of them is text."""
 _FIRST_STAND_IN: Final = 0xE000  # of the characters that Unicode leaves to private use
 _FORMULA, _CODE, _TEXT = "formula", "code", "text"
 
@@ -34,6 +39,17 @@ Parts: TypeAlias = "tuple[str | Hole, ...]"
 def cloze_numbers(text: str) -> tuple[int, ...]:
     """The numbers of the holes, sorted, each once; a question can be made of each."""
     return tuple(sorted(set(_numbers(_read(text))) - {0}))
+
+
+def is_too_deep(text: str) -> bool:
+    """Whether a hole stands in so many others that it is text."""
+    return any(_holds_opener(part) for part in _read(text))
+
+
+def numbers_in(opener: str) -> frozenset[int]:
+    """The numbers that stand in the opener of a hole."""
+    found = map(int, re.findall("[0-9]+", opener))
+    return frozenset(number for number in found if number <= _LAST_NUMBER)
 
 
 def with_hole(text: str, number: int) -> str:
@@ -68,15 +84,27 @@ def _write(text: str, number: int, shape: Shape) -> str:
     parts = _read(text)
     holes = [part for part in parts if isinstance(part, Hole)]
     places = iter(_places(parts, len(holes)))
-    written = ""
-    for position, part in enumerate(parts):
+    written: list[str] = []
+    before = ""
+    for part, after in zip(parts, _followers(parts), strict=True):
         if isinstance(part, str):
-            written += part
-            continue
-        after = next((p[:1] for p in parts[position + 1 :] if isinstance(p, str) and p), "")
-        apart = not written[-1:].isalnum() and not after.isalnum()
-        written += _write_hole(part, number, shape, next(places), apart)
-    return written
+            text = part
+        else:
+            apart = not before.isalnum() and not after.isalnum()
+            text = _write_hole(part, number, shape, next(places), apart)
+        written.append(text)
+        before = text[-1:] or before
+    return "".join(written)
+
+
+def _followers(parts: Parts) -> list[str]:
+    """For each part the first character of the next one that is no hole."""
+    followers = []
+    after = ""
+    for part in reversed(parts):
+        followers.append(after)
+        after = part[:1] if isinstance(part, str) else after
+    return followers[::-1]
 
 
 def _write_hole(hole: Hole, number: int, shape: Shape, where: str, apart: bool) -> str:
@@ -123,14 +151,14 @@ def _numbers(parts: Parts) -> Iterator[int]:
 
 
 def _read(text: str) -> Parts:
-    """What stands in the text; a hole that is never closed is text."""
+    """What stands in the text; a hole that is never closed is text, and one in too many others."""
     stack: list[tuple[str, list[str | Hole], int]] = [("", [], 0)]
     done = position = 0
     while mark := _MARK.search(text, position):
         opener, parts, depth = stack[-1]
         position = mark.end()
         closes = opener and depth == 0 and text.startswith("}}", mark.start())
-        if mark[1]:
+        if mark[1] and len(stack) <= MAX_DEPTH:
             parts.append(text[done : mark.start()])
             stack.append((mark[0], [], 0))
             done = position
@@ -139,8 +167,9 @@ def _read(text: str) -> Parts:
             stack.pop()
             stack[-1][1].append(_hole(opener, parts))
             done = position = mark.start() + 2
-        elif opener and mark[0] in "{}":
-            stack[-1] = (opener, parts, max(0, depth + (1 if mark[0] == "{" else -1)))
+        elif opener and mark[0][0] in "{}":
+            braces = mark[0].count("{") - mark[0].count("}")
+            stack[-1] = (opener, parts, max(0, depth + braces))
     stack[-1][1].append(text[done:])
     while len(stack) > 1:
         opener, parts, _ = stack.pop()
@@ -149,5 +178,14 @@ def _read(text: str) -> Parts:
 
 
 def _hole(opener: str, parts: list[str | Hole]) -> Hole:
-    numbers = frozenset(int(number) for number in re.findall(r"\d+", opener))
-    return Hole(numbers, tuple(part for part in parts if part != ""))
+    return Hole(numbers_in(opener), tuple(part for part in parts if part != ""))
+
+
+def _holds_opener(part: str | Hole) -> bool:
+    """Whether a hole holds what looks like another one and is text."""
+    if isinstance(part, str):
+        return False
+    return any(
+        re.search(OPENER, inner) is not None if isinstance(inner, str) else _holds_opener(inner)
+        for inner in part.parts
+    )

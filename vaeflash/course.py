@@ -11,10 +11,12 @@ from typing import Any
 from vaeflash.card import Card, Deck
 from vaeflash.errors import CardError, CourseError, Problem, VaeflashError
 from vaeflash.files import read_text
-from vaeflash.parse import Reading, read_deck
+from vaeflash.parse import NAME_LENGTH, Reading, is_name, read_deck, short_slug
 from vaeflash.source import DemoSource, read_demo
 
 FORMAT = 1
+DECK_LIMIT = 8 << 20
+"""Bytes of a deck; some 20,000 cards."""
 _PACKAGE = Path(__file__).parent
 
 
@@ -82,6 +84,14 @@ class Course:
         """A path as messages show it: from the course's root where it lies inside."""
         return path.relative_to(self.root).as_posix() if self.root in path.parents else str(path)
 
+    def text_of(self, deck: Path) -> str:
+        """The text of one of its deck files.
+
+        Raises:
+            CourseError: It is no file of the course, too large, or not text.
+        """
+        return read_text(deck, self.shown(deck), inside=self.root, limit=DECK_LIMIT)
+
     @cached_property
     def readings(self) -> tuple[tuple[str, Reading], ...]:
         """Every deck file with what was read from it; an unreadable file is an error of its own."""
@@ -89,7 +99,7 @@ class Course:
         for path in self.deck_paths:
             shown = self.shown(path)
             try:
-                read.append((shown, read_deck(read_text(path, shown), shown)))
+                read.append((shown, read_deck(self.text_of(path), shown)))
             except VaeflashError as error:
                 empty = Deck(path.stem, path=shown)
                 read.append((shown, Reading(empty, errors=error.problems, repairs=())))
@@ -165,10 +175,14 @@ def open_course(root: Path) -> Course:
             )
         )
     try:
-        table = tomllib.loads(read_text(path))
+        table = tomllib.loads(read_text(path, inside=root.resolve()))
     except tomllib.TOMLDecodeError as error:
         raise CourseError(
             Problem(str(path), f"this is not TOML: {error}.", "Mend the line it names.")
+        ) from error
+    except RecursionError as error:
+        raise CourseError(
+            Problem(str(path), "lists stand in one another too deep here.", "Make them flat.")
         ) from error
     _check_table(table, path)
     return Course(root.resolve(), table["id"], table["title"], tuple(table.get("decks", ())))
@@ -180,6 +194,16 @@ def _check_table(table: dict[str, Any], path: Path) -> None:
         for name in ("id", "title")
         if not isinstance(table.get(name), str) or not table[name].strip()
     ]
+    identity = table.get("id")
+    if isinstance(identity, str) and identity.strip() and not is_name(identity):
+        problems.append(
+            Problem(
+                str(path),
+                f"the id {identity!r} is not kebab-case, or longer than {NAME_LENGTH} characters.",
+                f'Use a-z, 0-9 and single hyphens: id = "{short_slug(identity)}". Under a new id '
+                "reviews and notes in Anki begin anew; from then on never change it.",
+            )
+        )
     decks = table.get("decks", [])
     if not isinstance(decks, list) or not all(isinstance(deck, str) for deck in decks):
         problems.append(

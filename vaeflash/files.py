@@ -10,14 +10,18 @@ import stat
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import platformdirs
 
 from vaeflash.errors import CourseError, Problem
 
-LOCK_SECONDS = 60.0
+LIMIT: Final = 64 << 20
+"""Bytes that a file of a course may have; only a scroll has more, and is not read as a whole."""
+LOCK_SECONDS: Final = 60.0
 """How long to wait for another process that changes the same file, before going on without it."""
-_KINDS = {
+_OUTSIDE: Final = "a link leads out of the course here."
+_KINDS: Final = {
     stat.S_IFDIR: "folder",
     stat.S_IFIFO: "pipe",
     stat.S_IFSOCK: "socket",
@@ -32,15 +36,75 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else platformdirs.user_cache_path("vaeflash")
 
 
-def read_text(path: Path, shown: str = "") -> str:
-    """The file's text, UTF-8 with or without a byte order mark.
+def read_bytes(
+    path: Path,
+    shown: str = "",
+    *,
+    inside: Path | None = None,
+    limit: int = LIMIT,
+    piped: bool = False,
+) -> bytes:
+    """The file's content. What is no file is never opened: a pipe would not end, nor a device.
+
+    Args:
+        path: Links are followed.
+        shown: The file as messages show it.
+        inside: A folder, with its own links resolved, that no link may lead out of.
+        limit: Most bytes that are read.
+        piped: Whether a pipe will do, since the user named it.
 
     Raises:
-        CourseError: The file is missing, unreadable or not text.
+        CourseError: It is missing, unreadable, no file, too large or elsewhere.
     """
     where = shown or str(path)
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        if inside is not None and not path.resolve().is_relative_to(inside):
+            raise CourseError(Problem(where, _OUTSIDE, "Put the file itself into the course."))
+        kind = path.stat().st_mode
+        if not (stat.S_ISREG(kind) or (piped and stat.S_ISFIFO(kind))):
+            raise CourseError(
+                Problem(
+                    where,
+                    "this is no file but a folder, a pipe or a device.",
+                    "Put a file in its place.",
+                )
+            )
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise unusable(where, "read", error) from error
+    except (ValueError, RuntimeError) as error:  # a name that holds NUL; links in a circle
+        raise CourseError(
+            Problem(where, "this leads to no file.", "Check the name, and where links lead.")
+        ) from error
+    if len(content) > limit:
+        raise CourseError(
+            Problem(
+                where,
+                f"this is larger than {limit >> 20} MiB.",
+                "Make several files of it, or a smaller one.",
+            )
+        )
+    return content
+
+
+def read_text(
+    path: Path,
+    shown: str = "",
+    *,
+    inside: Path | None = None,
+    limit: int = LIMIT,
+    piped: bool = False,
+) -> str:
+    """The file's text, UTF-8 with or without a byte order mark; `read_bytes` says more.
+
+    Raises:
+        CourseError: Likewise; or it is not text.
+    """
+    where = shown or str(path)
+    content = read_bytes(path, shown, inside=inside, limit=limit, piped=piped)
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CourseError(
             Problem(
@@ -49,8 +113,6 @@ def read_text(path: Path, shown: str = "") -> str:
                 "Save it as UTF-8; a binary file does not belong here.",
             )
         ) from error
-    except (OSError, ValueError) as error:
-        raise unusable(where, "read", error) from error
 
 
 def write_atomically(path: Path, content: str | bytes, *, within: Path | None = None) -> None:

@@ -93,7 +93,7 @@ def read_gallery(root: Path) -> Gallery:
     for index in sorted((root / FOLDER).glob(f"*/{INDEX}")):
         demo = index.parent.name
         try:
-            codes[demo], captions = _read_index(index)
+            codes[demo], captions = _read_index(index, root)
         except CourseError as error:
             problems += error.problems
             continue
@@ -115,7 +115,7 @@ def script_of(root: Path, picture: Picture) -> str:
     from vaeflash.widget.page import to_script
 
     try:
-        return to_script(read_text(root / picture.widget), picture.called)
+        return to_script(read_text(root / picture.widget, inside=root.resolve()), picture.called)
     except (ValueError, CourseError) as error:
         raise CardError(
             Problem(
@@ -152,7 +152,7 @@ def draw(root: Path, demo: str, code: str, figures: Mapping[str, Figure]) -> dic
     captions = {name: printable(figure.caption) for name, figure in figures.items()}
     text = json.dumps({"code": code, "captions": captions}, ensure_ascii=False, indent=1)
     with changing(index):
-        before = _read_index(index)[1] if index.exists() else {}
+        before = _read_index(index, root)[1] if index.exists() else {}
         for name, content in drawn.items():
             write_atomically(folder / f"{name}.png", content, within=root)
         for name, data in widgets.items():
@@ -186,14 +186,14 @@ def _widget(index: Path, name: str) -> str:
     return f"{FOLDER}/{index.parent.name}/{path.name}" if path.is_file() else ""
 
 
-def _read_index(path: Path) -> tuple[str, dict[str, str]]:
+def _read_index(path: Path, root: Path) -> tuple[str, dict[str, str]]:
     """The code's fingerprint and the captions.
 
     Raises:
         CourseError: The file cannot be read, or is not what `draw` writes.
     """
     try:
-        index = json.loads(read_text(path))
+        index = json.loads(read_text(path, inside=root.resolve()))
         code, captions = index["code"], index["captions"]
         texts = [code, *captions, *captions.values()]
         # A name is part of a path: it must not lead elsewhere.

@@ -17,7 +17,9 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from vaeflash.markdown import image_source, parser
+from vaeflash.cloze import MAX_DEPTH, OPENER, numbers_in
+from vaeflash.markdown import DISPLAY, INLINE, image_source, parser
+from vaeflash.tex import beyond
 
 Media = Callable[[str], str]
 """Source of an image as the author wrote it -> the name under which the page finds it."""
@@ -25,11 +27,17 @@ Media = Callable[[str], str]
 _MARKUP: Final = re.compile(r"(?![ ,.:;?()+='\"-])[\W_]")
 """What may mean more in a line than it says."""
 _ANKI_TAG: Final = re.compile(r"\[(?=sound:|anki:|/?latex\]|/?\$)", re.IGNORECASE)
-_MATH_DELIMITER: Final = re.compile(r"\\(?=[()\[\]])")
-_CLOZE_OPEN: Final = re.compile(r"\{\{c([\d,]+)::")
-_CLOZE_PIECE: Final = re.compile(r"\{\{c[\d,]+::|\\.|[{}]", re.DOTALL)
+_AFTER_BRACKET: Final = re.compile(r"\{\{c|sound:|anki:|/?latex\]|/?\$", re.IGNORECASE)
+"""What must not stand right behind the bracket of `\\[`."""
+_CLOZE_WORD: Final = re.compile(
+    r"(?:sound|anki|image-occlusion)(?=:|\{\{|\}\})|(?:latex|\$\$?)(?=\]|\{\{|\}\})", re.IGNORECASE
+)
+"""What Anki acts on in a cloze, or once it has put a hint into brackets."""
+_MATH_DELIMITER: Final = re.compile(r"\\(?=[()\[\]]|&#91;)")
+_CLOZE_OPEN: Final = re.compile(OPENER)
+_CLOZE_PIECE: Final = re.compile(rf"{OPENER}|\\.|[{{}}]", re.DOTALL)
 _TWO_ENDS: Final = re.compile(r"\}(?=\})")
-_CLOZE_MARK: Final = re.compile(r"\{\{c([\d,]+)::|\}\}")
+_CLOZE_MARK: Final = re.compile(rf"{OPENER}|\}}\}}")
 
 
 def to_html(markdown: str, media: Media | None = None) -> str:
@@ -62,7 +70,8 @@ def cloze_numbers(rendered: str) -> tuple[int, ...]:
     """The clozes that Anki makes cards of, sorted: those that are closed and not number 0.
 
     Raises:
-        ValueError: A cloze is opened and never closed, so Anki shows it as text.
+        ValueError: A cloze is opened and never closed, or stands in too many others, so Anki
+            shows it as text.
     """
     numbers: set[int] = set()
     opened: list[str] = []
@@ -70,7 +79,9 @@ def cloze_numbers(rendered: str) -> tuple[int, ...]:
         if mark[1]:
             opened.append(mark[1])
         elif opened:
-            numbers |= {int(number) for number in opened.pop().split(",") if number}
+            numbers |= numbers_in(opened.pop())
+        if len(opened) > MAX_DEPTH:
+            raise ValueError(f"clozes stand in one another more than {MAX_DEPTH} deep")
     if opened:
         raise ValueError(f"the cloze {{{{c{opened[-1]}:: is never closed")
     return tuple(sorted(numbers - {0}))
@@ -121,18 +132,20 @@ def _formatter() -> Any:
     return HtmlFormatter(nowrap=True)
 
 
-def _text(token: Token, env: EnvType) -> str:  # noqa: ARG001  # every writer gets the same
+def _text(token: Token, env: EnvType) -> str:
     escaped = _inert(html.escape(token.content, quote=False))
     # MathJax looks for delimiters in one piece of text, so an element in between parts them.
-    return _MATH_DELIMITER.sub(r"<span>\\</span>", escaped)
+    text = _MATH_DELIMITER.sub(r"<span>\\</span>", escaped)
+    return _spelt(text) if env["cloze"] else text
 
 
-def _math_inline(token: Token, env: EnvType) -> str:
-    return rf"\({_tex(token.content, env)}\)"
-
-
-def _math_display(token: Token, env: EnvType) -> str:
-    return rf"\[{_tex(token.content, env)}\]"
+def _math(token: Token, env: EnvType) -> str:
+    if beyond(token.content):
+        return _code_inline(token, env)
+    tex = _tex(token.content, env)
+    if token.type == INLINE:
+        return rf"\({tex}\)"
+    return rf"\[ {tex}\]" if _AFTER_BRACKET.match(tex) else rf"\[{tex}\]"
 
 
 def _code_inline(token: Token, env: EnvType) -> str:
@@ -153,8 +166,8 @@ def _image(token: Token, env: EnvType) -> str:
 
 _WRITERS: Final[dict[str, Callable[[Token, EnvType], str]]] = {
     "text": _text,
-    "math_inline": _math_inline,
-    "math_display": _math_display,
+    INLINE: _math,
+    DISPLAY: _math,
     "code_inline": _code_inline,
     "code_block": _code_block,
     "fence": _code_block,
@@ -209,6 +222,11 @@ def _inert(escaped: str) -> str:
     return _ANKI_TAG.sub("&#91;", escaped)
 
 
+def _spelt(escaped: str) -> str:
+    """With a letter of each word that Anki acts on in a cloze written as an entity."""
+    return _CLOZE_WORD.sub(lambda word: f"&#{ord(word[0][0])};{word[0][1:]}", escaped)
+
+
 def _unmarked(escaped: str) -> str:
     """Without anything that Anki could take for a part of a cloze."""
     return escaped.replace("{{", "{&#123;").replace("}}", "}&#125;").replace("::", ":&#58;")
@@ -224,7 +242,9 @@ def _tex(tex: str, env: EnvType) -> str:
             before_end = parts[number + 1 : number + 2] == [(True, "}}")]
             apart = _TWO_ENDS.sub("} ", part + "}" * before_end)
             parts[number] = (False, apart.removesuffix("}") if before_end else apart)
-    return "".join(part for _, part in parts)
+    tex = _spelt("".join(part for _, part in parts))
+    # Anki fills in a formula's holes without an element around them, so any bracket may be read on.
+    return tex.replace("[", "&#91;") if len(parts) > 1 else tex
 
 
 def _code(code: str, language: str, env: EnvType) -> str:
@@ -233,9 +253,11 @@ def _code(code: str, language: str, env: EnvType) -> str:
     if not _CLOZE_OPEN.search(code):
         return _unmarked(highlight(code, language))
     # Highlighting would cut the marks apart.
-    return "".join(
-        part if is_mark else _unmarked(escape(part)).replace("}", "&#125;")
-        for is_mark, part in _cloze_parts(code)
+    return _spelt(
+        "".join(
+            part if is_mark else _unmarked(escape(part)).replace("}", "&#125;")
+            for is_mark, part in _cloze_parts(code)
+        )
     )
 
 

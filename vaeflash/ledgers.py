@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import secrets
 import sysconfig
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +16,8 @@ from pathlib import Path
 import platformdirs
 
 from vaeflash.course import Course
-from vaeflash.errors import CourseError, Problem
-from vaeflash.files import unusable
+from vaeflash.errors import CourseError
+from vaeflash.files import check_writable
 from vaeflash.ledger import Ledger, read_ledger
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -52,24 +51,10 @@ def path_to_record(course: Course) -> Path:
     Raises:
         CourseError: Neither the course nor the user's data folder can be written.
     """
-    if not is_installed(course) and _refusal(course.ledger_path) is None:
-        return course.ledger_path
+    if not is_installed(course):
+        with contextlib.suppress(CourseError):
+            check_writable(course.ledger_path, within=course.root)
+            return course.ledger_path
     own = own_path(course)
-    if (refusal := _refusal(own)) is not None:
-        told = unusable(str(own), "write", refusal).problems[0]
-        advice = "Evidence on a course that cannot be written is kept there: make it writable."
-        raise CourseError(Problem(told.where, told.what, advice)) from refusal
+    check_writable(own)
     return own
-
-
-def _refusal(path: Path) -> OSError | None:
-    """Why the folder of a file takes no new one. Asking for permissions is no answer for root."""
-    probe = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe.touch(exist_ok=False)
-    except OSError as error:
-        return error
-    with contextlib.suppress(OSError):
-        probe.unlink()
-    return None

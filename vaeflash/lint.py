@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vaeflash.card import NO_FIGURE, Card
+from vaeflash.card import NO_FIGURE, Card, Kind
+from vaeflash.cloze import MAX_DEPTH, is_too_deep
 from vaeflash.course import Course
 from vaeflash.errors import CardError, CourseError, Problem, VaeflashError
 from vaeflash.gallery import read_gallery
 from vaeflash.ledger import read_ledger
-from vaeflash.markdown import formulas, images
+from vaeflash.markdown import formulas, images, loses_text
 from vaeflash.media import MediaFiles
 from vaeflash.printable import command
 from vaeflash.selection import read_claim
+from vaeflash.tex import beyond
 
 
 class Level(StrEnum):
@@ -75,12 +77,36 @@ def _card(course: Course, card: Card, shown: str) -> Iterator[Finding]:
         except VaeflashError as error:
             yield from _errors(error)
     texts = (card.context, card.question, card.answer)
-    for tex in (tex for text in texts for tex in formulas(text)):
+    for tex in (tex for text in (card.title, *texts, *card.sources) for tex in formulas(text)):
+        if reason := beyond(tex):
+            yield Finding(
+                Level.ERROR,
+                Problem(here, f"a formula stays TeX: {reason}.", "Write it another way."),
+            )
+            continue
         if not _balanced(tex):
             yield Finding(
                 Level.ERROR,
                 Problem(here, "the braces of a formula do not match.", f"Mend it: {tex.strip()}"),
             )
+    if any(map(loses_text, texts)):
+        yield Finding(
+            Level.ERROR,
+            Problem(
+                here,
+                "quotes or lists stand in one another so deep that their text is not shown.",
+                "Use fewer levels.",
+            ),
+        )
+    if card.kind is Kind.CLOZE and is_too_deep(card.question):
+        yield Finding(
+            Level.ERROR,
+            Problem(
+                here,
+                f"clozes stand in one another more than {MAX_DEPTH} deep; the inner ones are text.",
+                "Close each with }}, or hide fewer words within others.",
+            ),
+        )
     for image in (image for text in texts for image in images(text)):
         try:
             MediaFiles(course.root).add(image, shown, here)

@@ -8,9 +8,10 @@ read before escapes. Whatever its delimiters, a formula becomes an inline token 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
@@ -30,7 +31,17 @@ _DELIMITERS: Final = (
 _DISPLAY_CLOSERS: Final = {
     opener: closer for opener, closer, kind in _DELIMITERS if kind == DISPLAY
 }
+_BACKSLASH_CLOSERS: Final = {
+    opener: closer for opener, closer, _ in _DELIMITERS if opener[0] == "\\"
+}
+_BACKSLASHED: Final = {*_BACKSLASH_CLOSERS, *_BACKSLASH_CLOSERS.values()}
 _TEX_PIECE: Final = re.compile(r"\\.|[{}]|\$+", re.DOTALL)
+
+_DEEP: Final = re.compile(r"^[ \t>*+\-0-9.)]{18}", re.MULTILINE)
+"""How a line begins at least whose quotes or lists are too many."""
+_CLOSINGS: Final = "math_closings"
+_STOP: Final = "math_stop"
+"""What the rules remember of a text, in the parser's `env`."""
 
 
 @cache
@@ -54,6 +65,15 @@ def formulas(text: str) -> tuple[str, ...]:
     if "\\" not in text and "$" not in text:  # most texts need no parser to know
         return ()
     return tuple(token.content for token in _walk(text) if token.type in (INLINE, DISPLAY))
+
+
+def loses_text(text: str) -> bool:
+    """Whether quotes or lists stand in one another so deep that what is inside is not shown."""
+    if not _DEEP.search(text):  # as in nearly every text
+        return False
+    most = parser().options["maxNesting"]
+    inner = (token for token in _walk(text) if token.type in ("blockquote_open", "list_item_open"))
+    return any(token.level + 1 >= most for token in inner)
 
 
 def images(text: str) -> tuple[str, ...]:
@@ -88,11 +108,11 @@ def _formula(state: StateInline, silent: bool) -> bool:
     if not opener:
         return False
     begin = start + len(opener)
-    end = _closing(source, begin, closer, state.posMax)
-    content = source[begin:end]
-    if end < 0 or not content.strip():
+    end = _closing(state, begin, closer).within(state.posMax)
+    if end < 0 or (opener == "$" and not _is_dollar_formula(source, start, end)):
         return False
-    if opener == "$" and not _is_dollar_formula(source, start, end):
+    content = source[begin:end]
+    if not content.strip():
         return False
     if not silent:
         token = state.push(kind, "math", 0)
@@ -130,17 +150,16 @@ def _formula_lines(state: StateBlock, start: int, end: int, silent: bool) -> boo
     """
     if state.is_code_block(start):
         return False
-    closer = _DISPLAY_CLOSERS.get(state.src[state.bMarks[start] + state.tShift[start] :][:2])
+    begin = state.bMarks[start] + state.tShift[start] + 2
+    closer = _DISPLAY_CLOSERS.get(state.src[begin - 2 : begin])
     if closer is None:
         return False
     # Directly under a list item, the formula may begin left of the item's text.
     indent = min(state.blkIndent, state.sCount[start])
-    stop = start + 1
-    while stop < end and not state.isEmpty(stop) and state.sCount[stop] >= indent:
-        stop += 1
-    lines = state.getLines(start, stop, state.blkIndent, False).lstrip()
-    close = _closing(lines, 2, closer, len(lines))
-    last = start + lines.count("\n", 0, max(close, 0))
+    candidates = (
+        bisect_left(state.eMarks, place) for place in _closing(state, begin, closer) if place >= 0
+    )
+    last = next((line for line in candidates if _reaches(state, start, line, end, indent)), start)
     if last == start:  # one line, or no formula: the inline rule decides
         return False
     if silent:
@@ -152,36 +171,121 @@ def _formula_lines(state: StateBlock, start: int, end: int, silent: bool) -> boo
     return True
 
 
-def _closing(source: str, begin: int, closer: str, end: int) -> int:
-    r"""Where the closer stands, or -1.
+def _reaches(state: StateBlock, start: int, last: int, end: int, indent: int) -> bool:
+    """Whether no line ends the paragraph between these two.
 
-    As for MathJax, an escaped character is never part of it, and a bracket inside braces is
+    The line that was found to end one is remembered, and asked first: many openers in front of it
+    need not go all the way there.
+    """
+    seen = state.env.get(_STOP, -1)
+    if last >= end or (start < seen <= last and _stops(state, seen, indent)):
+        return False
+    stop = next((n for n in range(start + 1, last + 1) if _stops(state, n, indent)), None)
+    if stop is not None:
+        state.env[_STOP] = stop
+    return stop is None
+
+
+def _stops(state: StateBlock, line: int, indent: int) -> bool:
+    return state.isEmpty(line) or state.sCount[line] < indent
+
+
+class Closing(NamedTuple):
+    r"""Where a formula may end, seen from where it begins; -1 for nowhere.
+
+    As for MathJax, an escaped character is never part of a closer, and a bracket inside braces is
     skipped (`\text{if \(x\)}`). If the braces do not balance, the first candidate is taken, so
     that the broken formula is seen as one.
     """
-    if source.find(closer, begin, end) < 0:  # quick, so that many stray openers stay cheap
-        return -1
-    depth, first = 0, -1
-    for piece in _TEX_PIECE.finditer(source, begin, end):
-        match piece.group():
-            case "{":
-                depth += 1
-            case "}":
-                depth -= 1
-            case found if found == closer:
-                if depth <= 0:
-                    return piece.start()
-                first = piece.start() if first < 0 else first
-    return first
+
+    balanced: int
+    first: int
+
+    def within(self, end: int) -> int:
+        """The one that counts where the text ends here."""
+        return next((place for place in self if 0 <= place < end), -1)
+
+
+_NOWHERE: Final = Closing(-1, -1)
+
+
+def _closing(state: StateInline | StateBlock, begin: int, closer: str) -> Closing:
+    known = state.env.setdefault(_CLOSINGS, {})
+    if state.src not in known:
+        known[state.src] = closings(state.src)
+    found: Closing = known[state.src].get((begin, closer), _NOWHERE)
+    return found
+
+
+def closings(source: str) -> dict[tuple[int, str], Closing]:
+    """Where each formula of a text may end, by where its TeX begins and by its closer.
+
+    Looked for at once from the text's end to its start: asked one by one, openers that nothing
+    closes would each look through all the text behind them.
+    """
+    found: dict[tuple[int, str], Closing] = {}
+    ahead = {closer: _Ahead() for _, closer, _ in _DELIMITERS}
+    for piece, depth in reversed([*_delimiters(source)]):
+        text, start, end = piece.group(), piece.start(), piece.end()
+        if text in _BACKSLASH_CLOSERS:
+            closer = _BACKSLASH_CLOSERS[text]
+            found[end, closer] = ahead[closer].seen_from(depth)
+        elif text[0] == "$":
+            found[end, "$"] = ahead["$"].seen_from(depth)
+            # In a row of dollars any two may be the opener, and the last two close what is nothing.
+            for begin in range(start + 2, end + 1):
+                empty = begin == end - 2
+                found[begin, "$$"] = (
+                    Closing(begin, begin) if empty else ahead["$$"].seen_from(depth)
+                )
+        if text in ahead:
+            ahead[text].put(start, depth)
+    return found
+
+
+class _Ahead:
+    """The closers of one kind behind a place that some place before it may still end at.
+
+    Those are the next one, then the next one in fewer braces, and so on.
+    """
+
+    def __init__(self) -> None:
+        self._places: list[int] = []
+        self._depths: list[int] = []
+
+    def put(self, place: int, depth: int) -> None:
+        """One more, before all others."""
+        while self._depths and self._depths[-1] >= depth:
+            self._depths.pop()
+            self._places.pop()
+        self._depths.append(depth)
+        self._places.append(place)
+
+    def seen_from(self, depth: int) -> Closing:
+        """The closers of a formula that begins in so many braces."""
+        if not self._places:
+            return _NOWHERE
+        fewer = bisect_right(self._depths, depth)
+        return Closing(self._places[fewer - 1] if fewer else -1, self._places[-1])
+
+
+def _delimiters(source: str) -> Iterator[tuple[re.Match[str], int]]:
+    """Everything that may open or close a formula, and in how many braces it stands."""
+    depth = 0
+    for piece in _TEX_PIECE.finditer(source):
+        depth += (piece.group() == "{") - (piece.group() == "}")
+        if piece.group()[0] == "$" or piece.group() in _BACKSLASHED:
+            yield piece, depth
 
 
 def _is_dollar_formula(source: str, start: int, end: int) -> bool:
     """Whether two dollars hold a formula; prices such as "$5 and $10" and code do not."""
     before, after = source[start - 1 : start], source[end + 1 : end + 2]
-    content = source[start + 1 : end]
-    return (
-        content == content.strip()
-        and "`" not in content
-        and not before.isdigit()
-        and not after.isdigit()
+    first, last = source[start + 1], source[end - 1]
+    return not (
+        first.isspace()
+        or last.isspace()
+        or before.isdigit()
+        or after.isdigit()
+        or source.find("`", start, end) >= 0
     )

@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from vaeflash.errors import CardError, Problem
+from vaeflash.errors import CardError, CourseError, Problem
+from vaeflash.files import read_bytes
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".avif"})
 
@@ -47,12 +48,14 @@ class MediaFiles:
         """
         found = self._find(source, Path(deck).parent, where)
         try:
-            content = found.read_bytes()
-        except FileNotFoundError as error:
-            raise _unusable(where, source, "is not there", "Mend the path or add it.") from error
-        except OSError as error:
-            reason = f"cannot be read: {error.strerror or error}"
-            raise _unusable(where, source, reason, "Check its permissions.") from error
+            content = read_bytes(found)
+        except CourseError as error:
+            if not _exists(found):
+                raise _unusable(
+                    where, source, "is not there", "Mend the path or add it."
+                ) from error
+            reason = f"cannot be read: {error.problems[0].what.rstrip('.')}"
+            raise _unusable(where, source, reason, error.problems[0].advice) from error
         digest = hashlib.sha256(content).hexdigest()[:20]
         name = f"vaeflash-{digest}{Path(source).suffix.lower()}"
         self._contents[name] = content
@@ -75,12 +78,19 @@ class MediaFiles:
         outside = _unusable(where, source, "lies outside the course", "Move it into the course.")
         try:
             candidates = [(self._root / base / source).resolve() for base in (folder, "")]
-        except (OSError, RuntimeError) as error:  # symlinks in a circle
+        except (OSError, RuntimeError) as error:  # links in a circle
             raise outside from error
-        found = next((path for path in candidates if path.is_file()), candidates[0])
+        found = next(filter(_exists, candidates), candidates[0])
         if not found.is_relative_to(self._root):
             raise outside
         return found
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _unusable(where: str, source: str, reason: str, advice: str) -> CardError:

@@ -20,8 +20,8 @@ from pathlib import Path
 from vaeflash.card import Card, Deck
 from vaeflash.course import Course
 from vaeflash.errors import CardError, CourseError, Problem
-from vaeflash.files import changing, check_writable, read_text, write_atomically
-from vaeflash.parse import is_id, parse_deck, read_deck, slug, write_deck
+from vaeflash.files import changing, check_writable, write_atomically
+from vaeflash.parse import is_name, parse_deck, read_deck, short_slug, slug, write_deck
 from vaeflash.printable import command
 from vaeflash.source import DemoSource, Parameter
 
@@ -70,7 +70,7 @@ def new_course(folder: Path, title: str = "") -> Created:
             written then.
     """
     name = folder.resolve().name
-    identity = slug(name)
+    identity = short_slug(name)
     if identity == _UNNAMED and _UNNAMED not in name.casefold():
         advice = "Name the folder with some Latin letters or digits, e.g. my-course."
         raise CourseError(Problem(str(folder), f"no id can be made of '{name}'.", advice))
@@ -148,8 +148,8 @@ def new_demo(course: Course, name: str, deck: str = "") -> Created:
 
 
 def _check_name(name: str, what: str) -> None:
-    if not is_id(name):
-        near = slug(name)
+    if not is_name(name):
+        near = short_slug(name)
         advice = "Use small letters, digits and single hyphens between them"
         advice += "." if near == _UNNAMED else f", e.g. {near}."
         raise CourseError(Problem(f"'{name}'", f"this is no name for a {what}.", advice))
@@ -299,7 +299,7 @@ def _appended(course: Course, stem: str, card: Card) -> dict[Path, bytes]:
         raise CourseError(Problem(f"deck '{stem}'", f"this course has no deck '{stem}'.", known))
     path = stems[stem]
     shown = course.shown(path)
-    text = read_text(path, shown)
+    text = course.text_of(path)
     newline = "\r\n" if "\r\n" in text else "\n"
     gap = "\n" if text.endswith(("\n", "\r")) else "\n\n"
     addition = (gap + _text(card)).replace("\n", newline)

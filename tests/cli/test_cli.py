@@ -430,3 +430,44 @@ def test_a_broken_course_completes_nothing(
     monkeypatch.chdir(course.root)
 
     assert complete_cards("") == []
+
+
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["id", LONG],
+        ["import", LONG, "-o", "x.md"],
+        ["import", "notes.md", "-o", LONG],
+        ["export-html", "-o", LONG],
+        ["export-anki", "-o", LONG],
+        ["new", "course", LONG],
+        ["new", "deck", LONG],
+        ["new", "demo", LONG],
+        ["show", LONG],
+    ],
+    ids=lambda arguments: " ".join(arguments)[:20],
+)
+def test_a_name_that_no_file_can_have_is_bad_input(
+    make_course: MakeCourse, cli: Any, arguments: list[str]
+) -> None:
+    Path("notes.md").write_text(deck(card("x", "")))
+
+    done = cli(make_course(), *arguments)
+
+    assert (done.exit_code, type(done.exception), LONG in done.output.replace("\n", "")) == (
+        2,
+        SystemExit,
+        True,
+    )
+
+
+@pytest.mark.parametrize("arguments", [["id", "a\0b"], ["show", "a\0b"], ["new", "course", "a\0"]])
+def test_nul_on_the_command_line_is_bad_input(
+    make_course: MakeCourse, cli: Any, arguments: list[str]
+) -> None:
+    done = cli(make_course(), *arguments)
+
+    assert (done.exit_code, "holds the character NUL" in done.output) == (2, True)

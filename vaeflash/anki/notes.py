@@ -185,7 +185,7 @@ def _check_cloze(rendered: str, where: str) -> None:
     try:
         found = cloze_numbers(rendered)
     except ValueError as error:
-        raise CardError(Problem(where, f"{error}.", "Close it with }}.")) from error
+        raise CardError(Problem(where, f"{error}.", "Close each with }}.")) from error
     if not found:
         raise CardError(
             Problem(

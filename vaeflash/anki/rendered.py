@@ -14,11 +14,12 @@ from collections.abc import Callable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from vaeflash import html, markdown
+from vaeflash import cloze, html, markdown
 from vaeflash.files import cache_folder
 from vaeflash.html import Media
+from vaeflash.tex import bounds, symbols, tokens
 
 Writer: TypeAlias = "Callable[[str, Media], str]"
 """`vaeflash.html.to_html` or one of its siblings."""
@@ -60,9 +61,11 @@ class Rendered:
         key = hashlib.sha256(f"{_renderer()}\n{write.__name__}\n{text}".encode()).digest()[:16]
         try:
             row = self._kept.execute("select html from rendered where key = ?", [key]).fetchone()
-            rendered = str(row[0]) if row else write(text, media)
-            if not row:
-                self._kept.execute("insert into rendered values (?, ?)", [key, rendered])
+            rendered = _unsealed(key, row[0]) if row else None
+            if rendered is None:
+                rendered = write(text, media)
+                entry = [key, _sealed(key, rendered)]
+                self._kept.execute("insert or replace into rendered values (?, ?)", entry)
         except sqlite3.Error:
             self._forget()
             return write(text, media)
@@ -114,9 +117,26 @@ def _opened(path: Path) -> sqlite3.Connection | None:
     return None
 
 
+def _sealed(key: bytes, rendered: str) -> str:
+    """The HTML behind a hash of it and of its key, so that what was altered is seen."""
+    return hashlib.sha256(key + rendered.encode()).hexdigest() + rendered
+
+
+_SEAL: Final = len(_sealed(b"", ""))
+
+
+def _unsealed(key: bytes, entry: object) -> str | None:
+    """The HTML of an entry; none if it is not what was written."""
+    if not isinstance(entry, str):
+        return None
+    rendered = entry[_SEAL:]
+    return rendered if entry == _sealed(key, rendered) else None
+
+
 @cache
 def _renderer() -> str:
     """What a text's HTML depends on besides the text."""
-    code = [Path(str(module.__file__)).read_bytes() for module in (html, markdown)]
+    modules = (html, markdown, cloze, bounds, symbols, tokens)
+    code = [Path(str(module.__file__)).read_bytes() for module in modules]
     versions = [metadata.version(name).encode() for name in _RENDERERS]
     return hashlib.sha256(b"\0".join(code + versions)).hexdigest()[:16]

@@ -44,6 +44,12 @@ class Commands(TyperGroup):
                 _errors().problems(error.problems)
             sys.exit(BAD_INPUT)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line; no name of a file or a card holds NUL."""
+        if any("\0" in arg for arg in args):
+            raise typer.BadParameter("an argument holds the character NUL.")
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; `--debug` lets a traceback through."""
         with stoppable() as stops:
@@ -60,16 +66,22 @@ class Commands(TyperGroup):
                 raise
             _errors(ctx).problems(error.problems)
             raise typer.Exit(BAD_INPUT) from error
+        except OSError as error:
+            if stops.number:
+                return None  # the terminal went away, and cannot be written to any more
+            # Such as a path that no file can have.
+            if ctx.params.get("debug") or error.filename is None:
+                raise
+            from vaeflash.files import unusable
+
+            _errors(ctx).problems(unusable(str(error.filename), "use", error).problems)
+            raise typer.Exit(BAD_INPUT) from error
         except KeyboardInterrupt as error:
             with suppress(OSError):  # a terminal that went away
                 _errors(ctx).note(
                     "\nStopped. Finished runs are kept; the one in progress is not recorded."
                 )
             raise typer.Exit(STOPPED + (stops.number or signal.SIGINT)) from error
-        except OSError:
-            if not stops.number:
-                raise
-            return None  # it was the terminal that went away, and cannot be written to any more
 
 
 def _errors(ctx: Any = None) -> Screen:

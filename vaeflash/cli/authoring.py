@@ -75,7 +75,7 @@ def import_deck(course: Course, file: Path, output: Path, screen: Screen, *, for
         raise CourseError(
             Problem(str(output), "this file exists.", "Choose another, or overwrite by --force.")
         )
-    reading = read_deck(read_text(file), str(file))
+    reading = read_deck(read_text(file, piped=True), str(file))
     if reading.errors:
         raise CardError(*reading.errors)
     inside = course.root in output.resolve().parents

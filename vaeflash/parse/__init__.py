@@ -16,14 +16,17 @@ are text within a text.
 """
 
 from vaeflash.parse.deck import Reading, parse_deck, read_deck
-from vaeflash.parse.ids import is_id, slug, with_ids
+from vaeflash.parse.ids import NAME_LENGTH, is_id, is_name, short_slug, slug, with_ids
 from vaeflash.parse.write import stamp_ids, write_deck
 
 __all__ = [
+    "NAME_LENGTH",
     "Reading",
     "is_id",
+    "is_name",
     "parse_deck",
     "read_deck",
+    "short_slug",
     "slug",
     "stamp_ids",
     "with_ids",

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from vaeflash.card import Deck
 
+NAME_LENGTH = 64
 _KEBAB = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _ID = re.compile(r"(?:(.*?)[ \t]*)?\{#([^{}]*)\}")
 
@@ -16,6 +17,11 @@ _ID = re.compile(r"(?:(.*?)[ \t]*)?\{#([^{}]*)\}")
 def is_id(text: str) -> bool:
     """Whether a text is kebab-case ASCII such as `kl-closed-form`."""
     return _KEBAB.fullmatch(text) is not None
+
+
+def is_name(text: str) -> bool:
+    """Whether a course, a deck or a demo may be called so: an id that can be part of a path."""
+    return is_id(text) and len(text) <= NAME_LENGTH
 
 
 def split_id(heading: str) -> tuple[str, str | None]:
@@ -29,6 +35,11 @@ def slug(title: str) -> str:
     letters = unicodedata.normalize("NFKD", title.casefold())
     ascii_only = "".join(map(_in_ascii, letters))
     return re.sub(r"[^a-z0-9]+", "-", ascii_only.lower()).strip("-") or "card"
+
+
+def short_slug(title: str) -> str:
+    """A title as the name of a course, a deck or a demo."""
+    return slug(title)[:NAME_LENGTH].strip("-")
 
 
 def with_ids(deck: Deck, taken: Collection[str] = ()) -> Deck:

@@ -9,13 +9,13 @@ from html import escape
 from typing import Final
 
 from vaeflash.card import Card, Deck, Kind
-from vaeflash.cloze import filled_in, with_hole
+from vaeflash.cloze import OPENER, filled_in, with_hole
 from vaeflash.ledger import Ledger
 from vaeflash.printable import command
 from vaeflash.site.claims import claim_html
 from vaeflash.site.text import Writer, plain
 
-_HOLE: Final = re.compile(r"\{\{c[\d,]+::")
+_HOLE: Final = re.compile(OPENER)
 _ONE_HOLE: Final = "{{c1::"
 
 

@@ -23,6 +23,7 @@ from vaeflash.site.page import (
     Chapter,
     deck_page,
     index_page,
+    page_files,
     program,
     styles,
 )
@@ -84,7 +85,7 @@ def build_site(
         CardError: Cards cannot be shown as they are; every reason is reported.
         CourseError: The folder cannot be written, or holds somebody else's files of these names.
     """
-    problems = list(identity_problems(decks, "nothing could link to it"))
+    problems = [*identity_problems(decks, "nothing could link to it"), *_unnamed(decks)]
     if problems:
         raise CardError(*problems)
     chapters = list(_chapters(decks, ledger, chosen))
@@ -181,10 +182,18 @@ class _Build:
         return Shown(plane_html(picture.called, source, picture.caption), name)
 
 
+def _unnamed(decks: Sequence[Deck]) -> Iterator[Problem]:
+    """Decks whose page could not be named after their file."""
+    for deck in decks:
+        shown = deck.path.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        if shown != deck.path:
+            yield Problem(shown, "the name of this file is not UTF-8.", "Rename it: no link could.")
+
+
 def _chapters(
     decks: Sequence[Deck], ledger: Ledger, chosen: Container[str | None] | None
 ) -> Iterator[Chapter]:
-    for deck in decks:
+    for deck, file in zip(decks, page_files(decks), strict=True):
         cards = [card for card in deck.cards if chosen is None or card.id in chosen]
         entries = [
             ledger.get(card.id, claim.text, myth=claim.myth)
@@ -192,4 +201,4 @@ def _chapters(
             for claim in card.claims
         ]
         if cards or chosen is None:
-            yield Chapter(deck, cards, [e.status if e else Status.NOT_RUN for e in entries])
+            yield Chapter(deck, cards, [e.status if e else Status.NOT_RUN for e in entries], file)

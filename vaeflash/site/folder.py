@@ -193,10 +193,8 @@ def _hash(content: bytes) -> str:
 
 
 def _hash_of(path: Path) -> str:
-    """Of a file; empty if there is none."""
+    """Of a file; empty if there is none, and of what is no file."""
     try:
-        return _hash(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return ""
+        return _hash(path.read_bytes()) if path.is_file() else ""
     except OSError as error:
         raise unusable(str(path), "read", error) from error

@@ -6,6 +6,8 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as Tree
 
+from vaeflash.tex import beyond
+
 if TYPE_CHECKING:
     from math_core import LatexToMathML
 
@@ -22,10 +24,13 @@ def to_mathml(tex: str, *, display: bool) -> str:
         display: Whether it stands by itself, in the larger style.
 
     Raises:
-        ValueError: It holds something unknown or unfinished; the message says what.
+        ValueError: It holds something unknown or unfinished, or is beyond the bounds; the message
+            says what.
     """
     from math_core import LatexError
 
+    if reason := beyond(tex):
+        raise ValueError(reason)
     try:
         mathml = _converter().convert_with_local_state(tex, displaystyle=display)
     except LatexError as error:

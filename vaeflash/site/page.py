@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from itertools import count
 from pathlib import PurePosixPath
 from string import Template
 from typing import Final
@@ -19,6 +22,12 @@ from vaeflash.widget.page import styles as plane_styles
 INDEX: Final = "index.html"
 STYLES: Final = "site.css"
 PROGRAM: Final = "site.js"
+
+_DEVICES: Final = {"con", "prn", "aux", "nul"} | {
+    f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)
+}
+_STEM_BYTES: Final = 232
+"""Of a name of at most 255 bytes; the rest is for `.html`, and for the name while it is written."""
 
 # Ids of cards have small letters only: these can be none of them.
 _PAGE: Final = Template("""\
@@ -62,11 +71,18 @@ _FOOTER: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A deck as the site shows it: those of its cards that were chosen, and their claims' worth."""
+    """A deck as the site shows it.
+
+    Attributes:
+        cards: Those that were chosen.
+        statuses: What their claims are worth.
+        file: Its page.
+    """
 
     deck: Deck
     cards: Sequence[Card]
     statuses: Sequence[Status]
+    file: str
 
     @property
     def title(self) -> str:
@@ -74,15 +90,62 @@ class Chapter:
         return self.deck.title.replace("::", ": ")
 
     @property
-    def file(self) -> str:
-        """Its page. It is named after the deck's file, so that links stay when titles change."""
-        stem = PurePosixPath(self.deck.path).stem
-        return f"{stem}-deck.html" if stem.lower() == "index" else f"{stem}.html"
-
-    @property
     def address(self) -> str:
         """Its page as a link writes it."""
         return quote(self.file)
+
+
+def page_files(decks: Sequence[Deck]) -> list[str]:
+    """The page of each deck, named after the deck's file, so that links stay when titles change.
+
+    No two are the same for any file system, not for one that takes `A` and `a` for one letter. A
+    name that is taken goes on with a number; small letters come first.
+
+    Args:
+        decks: All of the course: which of them are shown must not change a link.
+    """
+    stems = [PurePosixPath(deck.path).stem for deck in decks]
+    order = sorted(
+        range(len(decks)),
+        key=lambda n: (_is_reserved(stems[n]), stems[n] != _folded(stems[n]), stems[n]),
+    )
+    names = [""] * len(decks)
+    taken: set[str] = set()
+    for number in order:
+        stem = stems[number]
+        name = stem if not _is_reserved(stem) else f"{_shortened(stem)}-deck"
+        free = next(n for n in _numbered(name) if _folded(n) not in taken)
+        taken.add(_folded(free))
+        names[number] = f"{free}.html"
+    return names
+
+
+def _is_reserved(stem: str) -> bool:
+    """Whether no page can be called so: ours is, or a device of Windows, or it is too long."""
+    return (
+        _folded(stem) == "index"
+        or _folded(stem).partition(".")[0] in _DEVICES
+        or len(stem.encode()) > _STEM_BYTES
+    )
+
+
+def _shortened(stem: str) -> str:
+    """The beginning of a name that is too long, with a hash of all of it."""
+    content = stem.encode()
+    if len(content) <= _STEM_BYTES:
+        return stem
+    begin = content[: _STEM_BYTES - 30].decode(errors="ignore")
+    return f"{begin}-{hashlib.sha256(content).hexdigest()[:8]}"
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in count(2))
+
+
+def _folded(name: str) -> str:
+    """The name as a file system may see it that knows no capitals."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def index_page(course: str, chapters: Sequence[Chapter], writer: Writer) -> str:

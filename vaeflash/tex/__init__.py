@@ -7,10 +7,11 @@ A formula is translated as a whole or not at all: nothing in it is dropped.
 
 from __future__ import annotations
 
+from vaeflash.tex.bounds import beyond
 from vaeflash.tex.reader import Reader
 from vaeflash.tex.tokens import UnreadableError
 
-__all__ = ["to_unicode", "translate"]
+__all__ = ["beyond", "to_unicode", "translate"]
 
 
 def to_unicode(tex: str) -> str:

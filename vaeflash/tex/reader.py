@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import replace
 
+from vaeflash.tex.bounds import beyond
 from vaeflash.tex.environments import environment, listed
 from vaeflash.tex.layout import Atom, accented, bracketed, fraction, join, root, with_scripts
 from vaeflash.tex.symbols import (
@@ -29,7 +29,6 @@ from vaeflash.tex.symbols import (
 )
 from vaeflash.tex.tokens import END, Tokens, UnreadableError, printable
 
-MAX_DEPTH = 32
 NEW_ROW = "\\\\"
 
 _SIZE = re.compile(r"\\[bB]igg?([lrm]?)")
@@ -46,8 +45,9 @@ class Reader:
     """
 
     def __init__(self, tex: str) -> None:
+        if beyond(tex):
+            raise UnreadableError
         self._tokens = Tokens(tex)
-        self._depth = 0
 
     def formula(self) -> str:
         """The whole formula on one line."""
@@ -73,17 +73,8 @@ class Reader:
             raise UnreadableError
         return atoms
 
-    @contextmanager
-    def _deeper(self) -> Iterator[None]:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise UnreadableError
-        yield
-        self._depth -= 1
-
     def _group(self, closer: str = "}") -> list[Atom]:
-        with self._deeper():
-            atoms = self._atoms([closer])
+        atoms = self._atoms([closer])
         self._tokens.expect(closer)
         return atoms
 
@@ -92,8 +83,7 @@ class Reader:
         self._tokens.skip_spaces()
         if self._tokens.skip("{"):
             return self._group()
-        with self._deeper():
-            return [self._atom()]
+        return [self._atom()]
 
     def _argument(self) -> list[Atom]:
         """The same, and there must be something in it."""
@@ -238,8 +228,7 @@ class Reader:
         name = self._tokens.words()
         if name == "array":
             self._tokens.words()
-        with self._deeper():
-            rows = self._rows(["&", NEW_ROW, r"\end"])
+        rows = self._rows(["&", NEW_ROW, r"\end"])
         self._tokens.expect(r"\end")
         if self._tokens.words() != name:
             raise UnreadableError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-MAX_LENGTH = 4000
 END = ""
 """What stands behind the last token."""
 
@@ -13,16 +12,19 @@ _ESCAPED = re.compile(r"\\[ %&#_$]")
 
 
 class UnreadableError(Exception):
-    """The formula holds something unknown, unfinished, too long or too deep."""
+    """The formula holds something unknown or unfinished, or is beyond the bounds."""
+
+
+def split(tex: str) -> list[str]:
+    """The tokens of a formula: commands, runs of blanks, and single characters."""
+    return _TOKEN.findall(tex)
 
 
 class Tokens:
     """A position among the tokens of a formula."""
 
     def __init__(self, tex: str) -> None:
-        if len(tex) > MAX_LENGTH:
-            raise UnreadableError
-        self._tokens: list[str] = _TOKEN.findall(tex)
+        self._tokens = split(tex)
         self.position = 0
 
     @property
