@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "vaeflash"
 LAYERS = [
-    {"errors", "card", "demo", "files"},
+    {"errors", "card", "demo", "files", "plain"},
     {
         "parse",
         "markdown",

@@ -24,6 +24,7 @@ ENTRY = Entry(
     controls=(ControlEntry("form=mixed", "refuted", 0, 2, flipped=True),),
 )
 
+COUNTS = st.integers(0, 40)
 entries = st.builds(
     Entry,
     card=st.text(),
@@ -32,10 +33,10 @@ entries = st.builds(
     demo=st.text(),
     status=st.sampled_from(Status),
     verdict=st.sampled_from(["holds", "refuted", "inconclusive", "error"]),
-    yes=st.integers(0, 40),
-    no=st.integers(0, 40),
+    yes=COUNTS,
+    no=COUNTS,
     values=st.dictionaries(
-        st.text(),
+        st.integers(0, 10**18 - 1).map(str),
         st.dictionaries(
             st.text(max_size=9),
             st.integers()
@@ -48,7 +49,7 @@ entries = st.builds(
         max_size=3,
     ),
     controls=st.lists(
-        st.builds(ControlEntry, st.text(), st.text(), st.integers(), st.integers(), st.booleans())
+        st.builds(ControlEntry, st.text(), st.text(), COUNTS, COUNTS, st.booleans())
     ).map(tuple),
     data=st.dictionaries(st.text(), st.text()),
     note=st.text(),

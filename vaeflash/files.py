@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 from pathlib import Path
@@ -60,6 +61,32 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+def write_sealed(path: Path, text: str) -> None:
+    """Write a file of the cache, its first line a hash of all others.
+
+    Raises:
+        CourseError: The folder or disk does not take it.
+    """
+    write_atomically(path, f"{_seal(text)}\n{text}")
+
+
+def read_sealed(path: Path) -> str:
+    """The text that `write_sealed` wrote, to the letter.
+
+    Raises:
+        OSError: The file is not there, or cannot be read.
+        ValueError: It is not what was written.
+    """
+    seal, _, text = path.read_bytes().decode().partition("\n")
+    if seal != _seal(text):
+        raise ValueError(f"{path} is not what was written")
+    return text
+
+
+def _seal(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def unusable(where: str, verb: str, error: OSError) -> CourseError:

@@ -22,6 +22,7 @@ from vaeflash.course import Course
 from vaeflash.errors import CardError, CourseError, Problem
 from vaeflash.files import read_text, write_atomically
 from vaeflash.parse import is_id, parse_deck, read_deck, slug, write_deck
+from vaeflash.plain import parsed
 from vaeflash.source import DemoSource, Parameter
 
 COURSE = (
@@ -272,8 +273,8 @@ def list_deck(settings: str, name: str) -> str | None:
 def _toml(text: str) -> dict[str, list[str]]:
     """The table; empty if this is not TOML."""
     try:
-        return tomllib.loads(text.removeprefix("\ufeff"))
-    except tomllib.TOMLDecodeError:
+        return parsed(tomllib.loads, text.removeprefix("\ufeff"))
+    except ValueError:
         return {}
 
 
