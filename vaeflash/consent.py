@@ -14,6 +14,7 @@ import platformdirs
 
 from vaeflash.course import Course, bundled_root
 from vaeflash.files import write_atomically
+from vaeflash.plain import parse_json
 
 ANY_CODE = "any"
 """Remembered instead of a fingerprint: whatever the demos of this folder become."""
@@ -60,7 +61,7 @@ def _path() -> Path:
 def _read() -> dict[str, str]:
     """What was agreed to; nothing if the file is not there or damaged, so that we ask again."""
     try:
-        known = json.loads(_path().read_text(encoding="utf-8"))
+        known = parse_json(_path().read_bytes())
     except (OSError, ValueError):
         return {}
     if not isinstance(known, dict):

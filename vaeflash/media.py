@@ -75,9 +75,9 @@ class MediaFiles:
         outside = _unusable(where, source, "lies outside the course", "Move it into the course.")
         try:
             candidates = [(self._root / base / source).resolve() for base in (folder, "")]
-        except (OSError, RuntimeError) as error:  # symlinks in a circle
+            found = next((path for path in candidates if path.is_file()), candidates[0])
+        except (OSError, RuntimeError) as error:  # symlinks in a circle; no file has such a name
             raise outside from error
-        found = next((path for path in candidates if path.is_file()), candidates[0])
         if not found.is_relative_to(self._root):
             raise outside
         return found
