@@ -88,3 +88,22 @@ def test_reading_a_course_runs_no_demo(make_course: MakeCourse) -> None:
     course = make_course(cards={"a": text}, demos={"bomb": "raise SystemExit('went off')"})
 
     assert (len(course.cards()), course.demo("bomb").lesson) == (1, "")
+
+
+@pytest.mark.parametrize("value", ["[" * 5_000, "9" * 5_000, '"\\ud800"'])
+def test_a_course_toml_that_defeats_its_parser_is_no_toml(tmp_path: Path, value: str) -> None:
+    (tmp_path / "course.toml").write_text(f'id = "a"\ntitle = "A"\nx = {value}\n')
+
+    with pytest.raises(CourseError, match=r"course\.toml: this is not TOML"):
+        open_course(tmp_path)
+
+
+def test_a_working_directory_that_was_removed_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+    with pytest.raises(CourseError, match="the working directory: cannot read this"):
+        find_course()

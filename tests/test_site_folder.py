@@ -147,7 +147,7 @@ def test_nothing_is_written_through_a_link_that_leads_out(out: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format": 1, "course": "c", "files": {"a": 1}}']
+    "text", ["", "[]", "{}", '{"format": 1, "course": "c", "files": {"a": 1}}', "[" * 100_000]
 )
 def test_a_damaged_list_is_told(out: Path, text: str) -> None:
     write_site(out, "c", SITE)
@@ -177,3 +177,12 @@ def test_after_a_crash_the_next_export_goes_on(
     write_site(out, "c", later)
 
     assert files(out) == later
+
+
+def test_a_listed_file_that_no_folder_can_hold_is_passed_over(out: Path) -> None:
+    write_site(out, "c", SITE)
+    listed = json.loads((out / MANIFEST).read_text())
+    listed["files"] |= {"a\0b": "x", "\ud800": "x"}
+    (out / MANIFEST).write_text(json.dumps(listed))
+
+    assert write_site(out, "c", SITE) == ((), ())

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from mutate import ODD, damaged, json_like, odd, repeated, text_like
 
@@ -544,7 +545,7 @@ def _choices(_: Path) -> Reader:
     def read(content: bytes) -> None:
         text = content.decode(errors="surrogateescape")
         with contextlib.suppress(OSError, RuntimeError, ValueError):
-            if Path(text.removeprefix("file://")).expanduser().is_dir():
+            if any(Path(place).expanduser().is_dir() for place in (text, urlsplit(text).path)):
                 return  # all of a disk might be read
         for name in sorted(data.CHOOSABLE):
             with contextlib.suppress(VaeflashError):
