@@ -959,3 +959,17 @@ def test_states_that_cannot_be_read_are_made_anew_from_the_log(path: Path) -> No
 def test_a_place_that_nobody_may_look_at_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="reviews cannot be read or written here"):
         reviews_exist(tmp_path / ("x" * 300))
+
+
+def test_a_table_whose_name_is_no_text_is_damage(path: Path) -> None:
+    with open_store(path, UTC):
+        pass
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript(
+            "PRAGMA writable_schema = ON;"
+            "UPDATE sqlite_master SET name = CAST(x'ff' AS TEXT), sql = 'nothing'"
+            " WHERE name = 'log'; PRAGMA user_version = 2;"
+        )
+
+    with pytest.raises(StoreError, match="this file is damaged"):
+        open_store(path, UTC)

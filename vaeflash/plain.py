@@ -11,7 +11,9 @@ what to do. What a document must hold is written down as a table:
 from __future__ import annotations
 
 import json
+import math
 import re
+import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias, TypeVar
 
@@ -22,7 +24,6 @@ Read: TypeAlias = Callable[[Any], Content]
 
 _MOST = 2**53
 """Up to here floats count, and so does whatever else reads JSON."""
-_LARGEST = 1.7e308
 
 # Escapes are taken one by one, so that `\\ud800`, a backslash and five letters, stays what it is.
 _ESCAPE = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]|(\\)u[dD][89a-fA-F]|\\.", re.DOTALL)
@@ -76,7 +77,7 @@ def count(value: Any) -> int:
 def amount(value: Any) -> float:
     """A number from 0 up, infinity among them."""
     number = value if type(value) is int else _of(float, value, "a number")
-    if not (0 <= number <= _LARGEST or number == float("inf")):
+    if not (0 <= number <= sys.float_info.max or number == math.inf):
         raise ValueError("this is not a number from 0 up")
     return float(number)
 

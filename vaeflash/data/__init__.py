@@ -68,7 +68,7 @@ def find(name: str, env: Mapping[str, str] = os.environ, *, choice: str = "") ->
         return _KNOWN[name].find(env, choice)
     except (OSError, RuntimeError, ValueError) as error:
         # A place that no file can have, or that this user may not look at; `~nobody`; half a URL.
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        reason = getattr(error, "strerror", None) or str(error)
         where = f"{name}={choice}" if choice else f"data set '{name}'"
         raise DataError(
             Problem(

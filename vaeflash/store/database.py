@@ -123,6 +123,8 @@ def told(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise _unusable(path, error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:  # what SQLite says of it cannot be read either
+        raise damaged(path, "it names a table by what is no text") from error
     except sqlite3.Error as error:
         if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
             raise  # a mistake of ours
