@@ -136,6 +136,8 @@ def saved(path: Path) -> dict[str, object]:
         {"notes": {"a": {"content": "x", "stamp": 1.5}}},
         {"notes": {"a": {"content": None, "stamp": 1}}},
         {"types": None},
+        {"notes": {"a": {"content": "x", "deck": "D", "kind": "k", "stamp": 10**30, "here": True}}},
+        {"notes": {"a": {"content": "x", "deck": "D", "kind": "k", "stamp": 1, "here": 1}}},
     ],
     ids=str,
 )
@@ -170,3 +172,9 @@ def test_a_stamp_does_not_make_a_note_another() -> None:
     update(memory, 200, a=replace(note(), stamp=7, here=False))
 
     assert memory.stamp("a") == 100
+
+
+def test_a_memory_nested_beyond_any_stack_is_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text("[" * 100_000)
+
+    assert update(ExportMemory(tmp_path / "m.json"), a=note()).first

@@ -146,3 +146,16 @@ def test_an_unknown_tag_is_an_error(make_course: MakeCourse) -> None:
 
     with pytest.raises(CourseError, match="--tag nothing"):
         catalogue_of(course).chosen(course, tags=["nothing"])
+
+
+def test_a_catalogue_with_any_letter_changed_is_made_again(make_course: MakeCourse) -> None:
+    course = make_course(cards={"deck": TWO})
+    first = names(course.root)
+    sound = memory().read_text()
+
+    found = []
+    for place in range(0, len(sound), 7):
+        memory().write_text(f"{sound[:place]}~{sound[place + 1 :]}")
+        found.append(names(course.root))
+
+    assert [other for other in found if other != first] == []

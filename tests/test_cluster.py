@@ -247,6 +247,9 @@ def test_the_runs_of_a_check_that_is_killed_end(course: Course, address: str, be
         ("dask://127.0.0.1:port", "no such executor."),
         ("dask://127.0.0.1:65536", "no such executor."),
         ("dask://127.0.0.1:1/path", "no such executor."),
+        ("dask://me@127.0.0.1:1", "no such executor."),
+        ("dask://[:1", "no such executor."),
+        ("dask://a..b:1", "no scheduler answers"),
         ("dask://127.0.0.1:1", "no scheduler answers"),
     ],
 )

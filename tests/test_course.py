@@ -185,3 +185,22 @@ def test_a_card_of_many_clozes_in_one_another_leaves_the_others_alone(
     asked = catalogue_of(make_course(cards={"a": text})).questions
 
     assert [question.key.card for question in asked] == ["deep", "x"]
+
+
+@pytest.mark.parametrize("value", ["[" * 5_000, "9" * 5_000, '"\\ud800"'])
+def test_a_course_toml_that_defeats_its_parser_is_no_toml(tmp_path: Path, value: str) -> None:
+    (tmp_path / "course.toml").write_text(f'id = "a"\ntitle = "A"\nx = {value}\n')
+
+    with pytest.raises(CourseError, match=r"course\.toml: this is not TOML"):
+        open_course(tmp_path)
+
+
+def test_a_working_directory_that_was_removed_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+    with pytest.raises(CourseError, match="the working directory: cannot read this"):
+        find_course()

@@ -157,3 +157,18 @@ def test_the_list_says_why_digits_cannot_be_used(tmp_path):
     assert digits.source is None
     assert digits.problem is not None
     assert "missing" in digits.problem.what
+
+
+NOWHERE = ["~nobody-at-all/x", "x" * 300, "a\0b", "\ud800", "file://[", "file:///a%00b"]
+
+
+@pytest.mark.parametrize("choice", NOWHERE)
+@pytest.mark.parametrize("name", ["faces", "scroll"])
+def test_a_place_that_cannot_be_is_told_of(name: str, choice: str) -> None:
+    with pytest.raises(DataError):
+        data.find(name, {}, choice=choice)
+
+
+def test_a_variable_that_names_nobodys_home_is_told_of() -> None:
+    with pytest.raises(DataError, match="data set 'digits': cannot look for this"):
+        data.find("digits", {"VAEFLASH_DATA": "~nobody-at-all/x"})

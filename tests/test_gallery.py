@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,7 +78,13 @@ def test_nothing_is_written_when_a_figure_cannot_be_drawn(root: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"code": 1, "captions": {}}', '{"code": "", "captions": {"../x": "y"}}'],
+    [
+        *("", "[]", "{}", '{"code": 1, "captions": {}}', "[" * 100_000),
+        *(
+            json.dumps({"code": "", "captions": {name: "y"}})
+            for name in ("../x", "a\0b", "\n", "x" * 300)
+        ),
+    ],
 )
 def test_a_damaged_index_is_named(root: Path, text: str) -> None:
     (root / "figures" / "first" / "index.json").write_text(text)

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "vaeflash"
 LAYERS = [
-    {"errors", "card", "demo", "files", "printable", "interrupts", "processes"},
+    {"errors", "card", "demo", "files", "plain", "printable", "interrupts", "processes"},
     {
         "parse",
         "markdown",

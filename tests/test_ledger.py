@@ -1,6 +1,7 @@
 """The ledger keeps evidence: equal evidence gives equal bytes, damage is named by line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ ENTRY = Entry(
     controls=(ControlEntry("form=mixed", "refuted", 0, 2, flipped=True),),
 )
 
+COUNTS = st.integers(0, 40)
 entries = st.builds(
     Entry,
     card=st.text(),
@@ -31,10 +33,10 @@ entries = st.builds(
     demo=st.text(),
     status=st.sampled_from(Status),
     verdict=st.sampled_from(["holds", "refuted", "inconclusive", "error"]),
-    yes=st.integers(0, 40),
-    no=st.integers(0, 40),
+    yes=COUNTS,
+    no=COUNTS,
     values=st.dictionaries(
-        st.text(),
+        st.integers(0, 10**18 - 1).map(str),
         st.dictionaries(
             st.text(max_size=9),
             st.integers()
@@ -47,7 +49,7 @@ entries = st.builds(
         max_size=3,
     ),
     controls=st.lists(
-        st.builds(ControlEntry, st.text(), st.text(), st.integers(), st.integers(), st.booleans())
+        st.builds(ControlEntry, st.text(), st.text(), COUNTS, COUNTS, st.booleans())
     ).map(tuple),
     data=st.dictionaries(st.text(), st.text()),
     note=st.text(),
@@ -117,3 +119,53 @@ def test_a_field_of_another_kind_is_damage(tmp_path: Path, field: str) -> None:
 
     with pytest.raises(CourseError, match="this line of the ledger cannot be read"):
         read_ledger(path)
+
+
+DAMAGE = [
+    ({"values": {"first": {}}}, "'values': 'first' is no seed"),
+    ({"values": {"1000": {"x": None}}}, "'values': '1000': 'x': this is no value"),
+    ({"values": {"1000": {"x": [1, 0.5]}}}, "'values': '1000': 'x': this is no value"),
+    ({"values": {"1000": 3}}, "'values': '1000': this is not an object"),
+    ({"yes": True}, "'yes': this is not a count"),
+    ({"no": -1}, "'no': this is not a count"),
+    ({"e_for": "1"}, "'e_for': this is not a number"),
+    ({"e_against": float("nan")}, "'e_against': this is not a number from 0 up"),
+    ({"data": {"digits": 1}}, "'data': 'digits': this is not a text"),
+    ({"controls": [{"control": "a=1"}]}, "'controls': 'flipped' is missing"),
+    ({"controls": [[]]}, "'controls': this is not an object"),
+    ({"status": []}, "'status': "),
+    ({"hue": 1}, "'hue' is no field of it"),
+]
+
+
+@pytest.mark.parametrize(("edit", "told"), DAMAGE, ids=[told for _, told in DAMAGE])
+def test_the_field_that_is_damaged_is_named(
+    tmp_path: Path, edit: dict[str, object], told: str
+) -> None:
+    path = tmp_path / "ledger.jsonl"
+    path.write_text(json.dumps(json.loads(Ledger([ENTRY]).to_text()) | edit))
+
+    with pytest.raises(CourseError, match=f"ledger.jsonl:1: .*cannot be read: {told}"):
+        read_ledger(path)
+
+
+def test_a_line_nested_beyond_any_stack_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    path.write_text('{"v": ' + "[" * 100_000)
+
+    with pytest.raises(CourseError, match=r"ledger\.jsonl:1: this line of the ledger cannot"):
+        read_ledger(path)
+
+
+def test_half_a_character_is_read_as_what_spells_it(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    path.write_text(Ledger([ENTRY]).to_text().replace('"note": ""', r'"note": "\ud800"'))
+
+    assert [entry.note for entry in read_ledger(path)] == [r"\ud800"]
+
+
+def test_evidence_beyond_all_floats_reads_back(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    path.write_text(Ledger([replace(ENTRY, e_for=float("inf"))]).to_text())
+
+    assert [entry.e_for for entry in read_ledger(path)] == [float("inf")]

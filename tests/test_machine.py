@@ -1,10 +1,22 @@
 """The device is chosen without torch, and agrees with torch."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from vaeflash.errors import VaeflashError
-from vaeflash.machine import choose_device, cuda_devices, device_kind, torch_minor, torch_version
+from vaeflash.machine import (
+    choose_device,
+    cuda_devices,
+    device_kind,
+    follows,
+    has_extra,
+    processors,
+    torch_minor,
+    torch_version,
+)
 
 
 def test_torch_agrees_on_its_version() -> None:
@@ -41,3 +53,42 @@ def test_what_is_not_here_is_refused(monkeypatch: pytest.MonkeyPatch, wanted: st
 
     with pytest.raises(VaeflashError, match="--device"):
         choose_device(wanted)
+
+
+@pytest.mark.parametrize("value", ["two", "", "-1", "9" * 5_000])
+@pytest.mark.parametrize("variable", ["WORLD_SIZE", "LOCAL_WORLD_SIZE", "RANK"])
+def test_what_torchrun_would_not_say_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(VaeflashError, match=f"^{variable}: .* is no number"):
+        (processors(), follows())
+
+
+def test_no_share_of_the_processors_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "0")
+
+    assert processors() >= 1
+
+
+@pytest.mark.parametrize("name", ["", ".", "a.b", "\ud800", "a\0b", "no_such_module"])
+def test_an_extra_that_no_module_can_be_is_not_here(name: str) -> None:
+    assert not has_extra(name)
+
+
+def test_a_module_that_came_from_nowhere_is_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+
+    assert not has_extra("__main__")
+
+
+def test_to_look_for_an_extra_imports_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "planted").mkdir()
+    (tmp_path / "planted" / "__init__.py").write_text("raise SystemExit('it ran')")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert (has_extra("planted.inner"), has_extra("planted")) == (False, True)

@@ -284,3 +284,24 @@ def test_reading_cards_loads_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("key", ["title", "tags", "description", "colour"])
+def test_a_key_that_stands_twice_is_an_error_of_the_second_line(key):
+    text = f"---\n{key}: a\ntags_: x\n{key}: b\n---\n# D\n"
+
+    told = {problem.where for problem in read_deck(text, "x.md").errors if "twice" in problem.what}
+    assert told == {"x.md:4"}
+
+
+@pytest.mark.parametrize("escape", [r"\U00110000", r"\UFFFFFFFF"])
+def test_front_matter_that_names_no_character_is_an_error(escape):
+    (error,) = read_deck(f'---\ntitle: "{escape}"\n---\n# D\n', "x.md").errors
+
+    assert (error.where, error.what) == ("x.md:1", "this front matter is not YAML.")
+
+
+def test_a_list_as_a_key_is_no_key_of_a_deck():
+    (error,) = read_deck("---\ntitle: D\n[a, b]: c\n---\n# D\n", "x.md").errors
+
+    assert (error.where, "has no key" in error.what) == ("x.md:3", True)

@@ -148,7 +148,7 @@ def test_nothing_is_written_through_a_link_that_leads_out(out: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format": 1, "course": "c", "files": {"a": 1}}']
+    "text", ["", "[]", "{}", '{"format": 1, "course": "c", "files": {"a": 1}}', "[" * 100_000]
 )
 def test_a_damaged_list_is_told(out: Path, text: str) -> None:
     write_site(out, "c", SITE)
@@ -185,3 +185,12 @@ def test_a_pipe_in_the_way_is_told_and_not_read(tmp_path: Path) -> None:
 
     with pytest.raises(CourseError, match=r"a\.html: this file is not of an earlier export"):
         write_site(tmp_path, "c", {"a.html": b"x"})
+
+
+def test_a_listed_file_that_no_folder_can_hold_is_passed_over(out: Path) -> None:
+    write_site(out, "c", SITE)
+    listed = json.loads((out / MANIFEST).read_text())
+    listed["files"] |= {"a\0b": "x", "\ud800": "x"}
+    (out / MANIFEST).write_text(json.dumps(listed))
+
+    assert write_site(out, "c", SITE) == ((), ())

@@ -127,3 +127,32 @@ def test_a_demo_that_does_not_exist_lists_those_that_do(make_course: MakeCourse)
 
     with pytest.raises(CourseError, match=r"no demo 'dice'.\n  Its demos: coin, two-and-two"):
         course.demo("dice", "cards/a.md:3")
+
+
+@pytest.mark.parametrize("written", ["(1, 2)", "'cuda'", "('digits')", "b'cuda'", "('a', None)"])
+def test_needs_that_nobody_could_look_for_are_refused(tmp_path: Path, written: str) -> None:
+    (tmp_path / "d.py").write_text(f"NEEDS = {written}\n")
+
+    with pytest.raises(DemoError, match=r"d\.py: NEEDS is not a tuple of texts"):
+        read_demo("d", tmp_path / "d.py", "d.py")
+
+
+def test_needs_that_only_a_run_could_work_out_are_not_known(tmp_path: Path) -> None:
+    (tmp_path / "d.py").write_text("NEEDS = {[]: 1}\n")
+
+    assert read_demo("d", tmp_path / "d.py", "d.py").needs == ()
+
+
+@pytest.mark.parametrize("choices", ["{[]: 1}", "[1]", "...", "b'a'", "made()", "-" * 900 + "1"])
+def test_a_literal_that_is_none_gives_no_choice(tmp_path: Path, choices: str) -> None:
+    (tmp_path / "d.py").write_text(f"class Params:\n    a: Literal[{choices}] = 1\n")
+    source = read_demo("d", tmp_path / "d.py", "d.py")
+
+    assert source.accept({"a": "x"}, "here") == {"a": "x"}
+
+
+@pytest.mark.parametrize("value", ["-" * 900 + "1", "1" + "+1" * 900, "{[]: 1}", "{*()}"])
+def test_a_default_that_is_no_plain_value_is_not_known(tmp_path: Path, value: str) -> None:
+    (tmp_path / "d.py").write_text(f"class Params:\n    a: int = {value}\n")
+
+    assert read_demo("d", tmp_path / "d.py", "d.py").parameters["a"].default is None

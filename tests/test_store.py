@@ -29,6 +29,7 @@ from vaeflash.store import (
     Undone,
     database,
     open_store,
+    reviews_exist,
     reviews_path,
 )
 from vaeflash.store.database import migrate, open_database
@@ -878,3 +879,97 @@ def test_a_migration_that_fails_leaves_everything_as_it_was(
 
     columns = [row[1] for row in empty.execute("PRAGMA table_info(one)")]
     assert (columns, empty.execute("PRAGMA user_version").fetchone()) == (["a"], (1,))
+
+
+# What no vaeflash writes
+
+
+def spoiled(path: Path, change: str) -> Path:
+    """Reviews of three cards, then changed by another program."""
+    with open_store(path, UTC) as store:
+        give(store, KL)
+        store.bury(ELBO, NOON)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA ignore_check_constraints = ON")
+        other.execute("DROP TRIGGER log_is_never_changed")
+        other.execute("DROP TRIGGER log_is_never_shortened")
+        other.execute(change)
+    return path
+
+
+LOST = {
+    "DROP TABLE log": "main.log",
+    "DROP TABLE state": "no state.card",
+    "DROP VIEW deed": "deed",
+    "ALTER TABLE card RENAME COLUMN template TO form": "template",
+    "PRAGMA user_version = -3": "its format is -3",
+    "PRAGMA user_version = 0": "already exists",
+}
+UNREADABLE = [
+    "UPDATE log SET due_day = 'soon'",
+    "UPDATE log SET due_day = '2026-W10-1'",
+    "UPDATE log SET day = 20260302",
+    "UPDATE log SET at = 1e300",
+    "UPDATE log SET at = 'noon'",
+    "UPDATE log SET stability = -1 WHERE rating IS NOT NULL",
+    "UPDATE log SET stability = 'strong' WHERE rating IS NOT NULL",
+    "UPDATE log SET difficulty = 99 WHERE rating IS NOT NULL",
+    "UPDATE log SET due_at = 99999999999999999",
+    "UPDATE log SET reps = 'many' WHERE rating IS NOT NULL",
+    "UPDATE card SET card = x'ff' WHERE id = 1",
+    "UPDATE card SET card = CAST(x'ff' AS TEXT) WHERE id = 1",
+    "UPDATE state SET buried = 'later'",
+    "UPDATE state SET flag = 'red'",
+    "UPDATE state SET suspended = 'yes'",
+]
+
+
+@pytest.mark.parametrize(("change", "told"), LOST.items(), ids=LOST)
+def test_a_file_that_lacks_a_table_is_damaged_and_says_which(
+    path: Path, change: str, told: str
+) -> None:
+    spoiled(path, change)
+
+    with pytest.raises(StoreError, match=f"this file is damaged: .*{told}"):
+        open_store(path, UTC)
+
+
+@pytest.mark.parametrize("change", UNREADABLE)
+def test_what_no_vaeflash_writes_is_found_by_the_doctor_and_told_by_the_quiz(
+    path: Path, change: str
+) -> None:
+    with open_store(spoiled(path, change), UTC) as store:
+        try:
+            found = store.check()
+        except StoreError as error:
+            found = list(error.problems)
+        with pytest.raises(StoreError, match=r"(?s)damaged|cannot be read.*rebuild-reviews"):
+            (store.states("vae"), [*store.log()], store.days("vae"))
+
+        assert found
+
+
+def test_states_that_cannot_be_read_are_made_anew_from_the_log(path: Path) -> None:
+    with open_store(spoiled(path, "UPDATE state SET buried = 'later'"), UTC) as store:
+        store.rebuild()
+
+        assert (store.check(), len(store.states("vae"))) == ([], 2)
+
+
+def test_a_place_that_nobody_may_look_at_is_told_of(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="reviews cannot be read or written here"):
+        reviews_exist(tmp_path / ("x" * 300))
+
+
+def test_a_table_whose_name_is_no_text_is_damage(path: Path) -> None:
+    with open_store(path, UTC):
+        pass
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript(
+            "PRAGMA writable_schema = ON;"
+            "UPDATE sqlite_master SET name = CAST(x'ff' AS TEXT), sql = 'nothing'"
+            " WHERE name = 'log'; PRAGMA user_version = 2;"
+        )
+
+    with pytest.raises(StoreError, match="this file is damaged"):
+        open_store(path, UTC)

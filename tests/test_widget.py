@@ -135,6 +135,7 @@ DAMAGES: dict[str, Change] = {
     "homes": lambda data: data["decoders"][0].update(homes=10 * [["1", "2"]]),
     "path": lambda data: data["decoders"][0].update(path=[[0, 0]]),
     "endless path": lambda data: data["decoders"][0].update(path=[[0, 1e999], [0, 0]]),
+    "path beyond floats": lambda data: data["decoders"][0].update(path=[[0, 10**400], [0, 0]]),
     "name": lambda data: data["decoders"][0].pop("name"),
 }
 
@@ -148,7 +149,9 @@ def test_data_that_are_no_plane_are_refused(damage: Change) -> None:
         to_script(json.dumps(data), "a/plane")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '"x"', "{", '{"decoders": 3}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "null", '"x"', "{", '{"decoders": 3}', 10**5 * "["]
+)
 def test_other_files_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         from_json(text)

@@ -14,6 +14,19 @@ Value: TypeAlias = "int | float | bool | str | tuple[int, ...]"
 """What a demo may measure, and what a parameter of a claim may be set to."""
 
 
+def value_of(plain: object) -> Value:
+    """A value out of JSON, where a shape is a list.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if isinstance(plain, list) and all(type(side) is int for side in plain):
+        return tuple(plain)
+    if isinstance(plain, bool | int | float | str):
+        return plain
+    raise ValueError("this is no value of a metric or parameter")
+
+
 NO_FIGURE = "none"
 """What `:figure` says on a card that wants none."""
 

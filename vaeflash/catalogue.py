@@ -21,12 +21,12 @@ from vaeflash.card import Deck
 from vaeflash.choice import choose_cards
 from vaeflash.course import Course
 from vaeflash.errors import CardError, VaeflashError
-from vaeflash.files import cache_folder, write_atomically
+from vaeflash.files import cache_folder, read_sealed, write_sealed
 from vaeflash.parse import read_deck
 from vaeflash.question import Question, Shelf, templates_of
 from vaeflash.store.records import CardKey
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ def catalogue_of(course: Course) -> Catalogue:
     """
     memory = cache_folder() / "questions" / f"{_name(course)}.json"
     stamps = [_stamp(course, path) for path in course.deck_paths]
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        known = json.loads(memory.read_bytes())
+    with suppress(OSError, ValueError):
+        known = json.loads(read_sealed(memory))
         if known["format"] == [_FORMAT, __version__] and known["stamps"] == stamps:
             return _catalogue(course, known)
     decks = course.decks()
@@ -81,7 +81,7 @@ def catalogue_of(course: Course) -> Catalogue:
         ],
     }
     with suppress(VaeflashError):  # without a cache it is slower, and that is all
-        write_atomically(memory, json.dumps(known) + "\n")
+        write_sealed(memory, json.dumps(known))
     return _catalogue(course, known)
 
 

@@ -86,7 +86,7 @@ def cluster_workers(
     try:
         _knock(place, patience)
         client = Client(f"tcp://{place.netloc}", timeout=patience)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
         raise VaeflashError(
             Problem(
                 f"--executor {address}",
@@ -120,7 +120,8 @@ def _place(address: str) -> SplitResult:
     """
     with contextlib.suppress(ValueError):  # a port that is no number
         place = urlsplit(address)
-        if place.scheme == "dask" and place.hostname and place.port and not place.path.strip("/"):
+        extras = place.path.strip("/") or place.username
+        if place.scheme == "dask" and place.hostname and place.port and not extras:
             return place
     raise VaeflashError(
         Problem(f"--executor {address}", "no such executor.", "Write dask://HOST:PORT.")

@@ -20,6 +20,7 @@ import platformdirs
 from vaeflash.course import Course, bundled_root
 from vaeflash.errors import CourseError, Problem
 from vaeflash.files import changing, unusable, write_atomically
+from vaeflash.plain import parse_json
 
 
 def code_of(course: Course) -> str:
@@ -131,7 +132,7 @@ def _read() -> dict[str, Any]:
     entry may hold, as it equals neither.
     """
     try:
-        known = json.loads(_path().read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        known = parse_json(_path().read_bytes())
+    except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}

@@ -10,8 +10,9 @@ from typing import Any
 
 from vaeflash.card import Card, Deck
 from vaeflash.errors import CardError, CourseError, Problem, VaeflashError
-from vaeflash.files import read_text
+from vaeflash.files import read_text, unusable
 from vaeflash.parse import NAME_LENGTH, Reading, is_name, read_deck, short_slug
+from vaeflash.plain import parsed
 from vaeflash.source import DemoSource, read_demo
 
 FORMAT = 1
@@ -152,11 +153,23 @@ def find_course(explicit: Path | None = None, start: Path | None = None) -> Cour
     """
     if explicit is not None:
         return open_course(explicit)
-    start = (start or Path.cwd()).resolve()
+    start = (start or _here()).resolve()
     for folder in (start, *start.parents):
         if (folder / "course.toml").is_file():
             return open_course(folder)
     return open_course(bundled_root())
+
+
+def _here() -> Path:
+    """The working directory.
+
+    Raises:
+        CourseError: It was removed.
+    """
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise unusable("the working directory", "read", error) from error
 
 
 def open_course(root: Path) -> Course:
@@ -174,15 +187,12 @@ def open_course(root: Path) -> Course:
                 "Name a folder that holds course.toml, cards/ and demos/.",
             )
         )
+    content = read_text(path, inside=root.resolve())
     try:
-        table = tomllib.loads(read_text(path, inside=root.resolve()))
-    except tomllib.TOMLDecodeError as error:
+        table = parsed(tomllib.loads, content)
+    except ValueError as error:
         raise CourseError(
             Problem(str(path), f"this is not TOML: {error}.", "Mend the line it names.")
-        ) from error
-    except RecursionError as error:
-        raise CourseError(
-            Problem(str(path), "lists stand in one another too deep here.", "Make them flat.")
         ) from error
     _check_table(table, path)
     return Course(root.resolve(), table["id"], table["title"], tuple(table.get("decks", ())))

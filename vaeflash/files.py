@@ -243,6 +243,32 @@ def _lock(path: Path) -> contextlib.AbstractContextManager[object]:
     return FileLock(file, timeout=LOCK_SECONDS)
 
 
+def write_sealed(path: Path, text: str) -> None:
+    """Write a file of the cache, its first line a hash of all others.
+
+    Raises:
+        CourseError: The folder or disk does not take it.
+    """
+    write_atomically(path, f"{_seal(text)}\n{text}")
+
+
+def read_sealed(path: Path) -> str:
+    """The text that `write_sealed` wrote, to the letter.
+
+    Raises:
+        OSError: The file is not there, or cannot be read.
+        ValueError: It is not what was written.
+    """
+    seal, _, text = path.read_bytes().decode().partition("\n")
+    if seal != _seal(text):
+        raise ValueError(f"{path} is not what was written")
+    return text
+
+
+def _seal(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def unusable(where: str, verb: str, error: OSError | ValueError) -> CourseError:
     """The error that says why the operating system refused to read or write `where`."""
     reason = getattr(error, "strerror", None) or str(error)

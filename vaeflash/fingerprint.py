@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from vaeflash.errors import DemoError, Problem, VaeflashError
-from vaeflash.files import cache_folder, read_text, write_atomically
+from vaeflash.files import cache_folder, read_sealed, read_text, write_sealed
 
 FORMAT = 3
 LAB = Path(__file__).with_name("lab")
@@ -162,10 +162,9 @@ def _code_of(module: Path) -> Code:
     if code is None:
         tree = parse_module(module, module.name)
         code = Code(key, _sha256(canonical(tree)), tuple(sorted(_imports(tree))))
-        lines = "\n".join([code.digest, *code.imports])
         # Only time is lost where nothing can be remembered.
         with contextlib.suppress(VaeflashError):
-            write_atomically(remembered, f"{_sha256(lines)}\n{lines}")
+            write_sealed(remembered, "\n".join([code.digest, *code.imports]))
     return code
 
 
@@ -177,10 +176,8 @@ def _key(text: str) -> str:
 def _recall(path: Path, key: str) -> Code | None:
     """What was remembered, unless the file is not there or not whole."""
     with contextlib.suppress(OSError, ValueError):
-        check, _, lines = path.read_text(encoding="utf-8").partition("\n")
-        if check == _sha256(lines):
-            digest, *imports = lines.split("\n")
-            return Code(key, digest, tuple(imports))
+        digest, *imports = read_sealed(path).split("\n")
+        return Code(key, digest, tuple(imports))
     return None
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from vaeflash.card import NO_FIGURE, Card
 from vaeflash.errors import CardError, CourseError, DemoError, Problem, printable
 from vaeflash.files import changing, read_text, write_atomically
+from vaeflash.plain import each_in, parse_json, record, text
 from vaeflash.printable import command
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 FOLDER = "figures"
 INDEX = "index.json"
 _WIDGET = ".widget.json"
+_LONGEST = 200
+"""Bytes of a figure's name: with what is put around it, any file system takes that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,20 +195,25 @@ def _read_index(path: Path, root: Path) -> tuple[str, dict[str, str]]:
     Raises:
         CourseError: The file cannot be read, or is not what `draw` writes.
     """
+    content = read_text(path, inside=root.resolve())
     try:
-        index = json.loads(read_text(path, inside=root.resolve()))
-        code, captions = index["code"], index["captions"]
-        texts = [code, *captions, *captions.values()]
-        # A name is part of a path: it must not lead elsewhere.
-        sound = all(isinstance(t, str) for t in texts) and not any("/" in name for name in captions)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        sound = False
-    if not sound:
+        index = _INDEX_CONTENT(parse_json(content))
+    except ValueError as error:
         raise CourseError(
             Problem(
                 str(path),
-                "this index of figures cannot be read.",
+                f"this index of figures cannot be read: {error}.",
                 f"Delete it and run `{command('figures', path.parent.name)}`.",
             )
-        )
-    return code, captions
+        ) from error
+    return index["code"], index["captions"]
+
+
+def _file_stem(name: str) -> str:
+    # Part of a path: it must not lead elsewhere, and a file must be able to have it.
+    if "/" in name or not name.isprintable() or len(name.encode()) > _LONGEST:
+        raise ValueError(f"{name!r} is no name of a figure")
+    return name
+
+
+_INDEX_CONTENT = record({"code": text, "captions": each_in(text, _file_stem)})

@@ -7,14 +7,16 @@ in a version control system's diff is a change of evidence.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vaeflash.card import Status, Value
+from vaeflash.card import Status, Value, value_of
 from vaeflash.errors import CourseError, Problem, printable
 from vaeflash.files import read_text, write_atomically
+from vaeflash.plain import amount, count, each, each_in, flag, parse_json, record, text
 
 FORMAT = 1
 OWN = "yours, on this machine"
@@ -164,56 +166,53 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
     write_atomically(path, ledger.to_text(), within=path.parent)
 
 
-_KINDS: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(("card", "claim", "demo", "verdict", "date", "note"), (str,)),
-    **dict.fromkeys(("code", "device", "torch"), (str,)),
-    **dict.fromkeys(("yes", "no"), (int,)),
-    **dict.fromkeys(("e_for", "e_against"), (int, float)),
-    "myth": (bool,),
-    "data": (dict,),
-}
-"""What a line must hold to be taken at its word: somebody may have edited it."""
+def _seed(name: str) -> str:
+    if not re.fullmatch("[0-9]{1,18}", name):
+        raise ValueError(f"'{name}' is no seed")
+    return name
+
+
+# What a line must hold to be taken at its word: somebody may have edited it.
+_CONTROL = record(
+    {
+        **dict.fromkeys(("control", "verdict", "note"), text),
+        **dict.fromkeys(("yes", "no"), count),
+        "flipped": flag,
+        "parts": each(text),
+    },
+    needed=("control", "verdict", "yes", "no", "flipped"),
+)
+_ENTRY = record(
+    {
+        **dict.fromkeys(("card", "claim", "demo", "verdict"), text),
+        **dict.fromkeys(("code", "device", "torch", "date", "note"), text),
+        **dict.fromkeys(("v", "yes", "no"), count),
+        **dict.fromkeys(("e_for", "e_against"), amount),
+        "myth": flag,
+        "status": Status,
+        "values": each_in(each_in(value_of), _seed),
+        "controls": each(lambda row: ControlEntry(**_CONTROL(row))),
+        "data": each_in(text),
+    },
+    needed=("v", "card", "claim", "myth", "demo", "status", "verdict", "values", "controls"),
+)
 
 
 def _read_entry(line: str, where: str) -> Entry:
     try:
-        row = printable(json.loads(line))
-        if row.pop("v") != FORMAT:
+        row = printable(parse_json(line))
+        if isinstance(row, dict) and count(row.get("v")) > FORMAT:
             raise CourseError(
                 Problem(where, "this line is in a newer format.", "Update vaeflash to read it.")
             )
-        row["status"] = Status(row["status"])
-        row["controls"] = tuple(_read_control(control) for control in row["controls"])
-        row["values"] = {
-            seed: {name: _value(value) for name, value in measured.items()}
-            for seed, measured in row["values"].items()
-        }
-        return _typed(Entry(**row))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        entry = _ENTRY(row)
+    except ValueError as error:
         raise CourseError(
             Problem(
                 where,
-                "this line of the ledger cannot be read.",
+                f"this line of the ledger cannot be read: {error}.",
                 "Restore the file from version control, or delete it and run `vaeflash check`.",
             )
         ) from error
-
-
-def _typed(entry: Entry) -> Entry:
-    """The entry, if its fields hold what they should.
-
-    Raises:
-        TypeError: One does not.
-    """
-    for name, kinds in _KINDS.items():
-        if type(getattr(entry, name)) not in kinds:
-            raise TypeError(name)
-    return entry
-
-
-def _read_control(row: dict[str, Any]) -> ControlEntry:
-    return ControlEntry(**row | {"parts": tuple(row.get("parts", ()))})
-
-
-def _value(value: Value | list[int]) -> Value:
-    return tuple(value) if isinstance(value, list) else value
+    del entry["v"]
+    return Entry(**entry)

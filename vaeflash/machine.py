@@ -130,17 +130,31 @@ def processors() -> int:
         found = len(os.sched_getaffinity(0))
     else:
         found = os.cpu_count() or 1
-    return max(1, found // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return max(1, found // max(1, _told_by_torchrun("LOCAL_WORLD_SIZE", 1)))
 
 
 def is_joined() -> bool:
     """Whether this process is one of several that torchrun started."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return _told_by_torchrun("WORLD_SIZE", 1) > 1
 
 
 def follows() -> bool:
     """Whether another of them shows and records what happens: all but the first follow."""
-    return is_joined() and int(os.environ.get("RANK", "0")) > 0
+    return is_joined() and _told_by_torchrun("RANK", 0) > 0
+
+
+def _told_by_torchrun(variable: str, alone: int) -> int:
+    """A number of the environment; `alone` where torchrun did not start this process.
+
+    Raises:
+        VaeflashError: It is set, and not to a number.
+    """
+    value = os.environ.get(variable, str(alone))
+    if not re.fullmatch("[0-9]{1,9}", value):
+        raise VaeflashError(
+            Problem(variable, f"'{value}' is no number.", "torchrun sets it: unset it otherwise.")
+        )
+    return int(value)
 
 
 def device_kind(device: str) -> str:
@@ -149,5 +163,10 @@ def device_kind(device: str) -> str:
 
 
 def has_extra(name: str) -> bool:
-    """Whether the module that an extra installs can be found."""
-    return find_spec(name) is not None
+    """Whether the module that an extra installs can be found; nothing is imported."""
+    if not name.isidentifier():
+        return False  # to look inside of a package, Python would import that package
+    try:
+        return find_spec(name) is not None
+    except ValueError:  # of a module that came from nowhere, such as `__main__`
+        return False

@@ -78,9 +78,11 @@ class MediaFiles:
         outside = _unusable(where, source, "lies outside the course", "Move it into the course.")
         try:
             candidates = [(self._root / base / source).resolve() for base in (folder, "")]
-        except (OSError, RuntimeError) as error:  # links in a circle
+            found = next(filter(_exists, candidates), candidates[0])
+        except (OSError, RuntimeError) as error:  # links in a circle; no file has such a name
             raise outside from error
-        found = next(filter(_exists, candidates), candidates[0])
+        if found.is_symlink():  # in a circle: newer Pythons give up without a word
+            raise outside
         if not found.is_relative_to(self._root):
             raise outside
         return found

@@ -14,9 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaeflash.card import Value
+from vaeflash.card import Value, value_of
 from vaeflash.errors import VaeflashError, printable
 from vaeflash.files import cache_folder, write_atomically
+from vaeflash.plain import amount, each_in, flag, parse_json, record, text
 
 if TYPE_CHECKING:
     from vaeflash.demo import Figure
@@ -106,23 +107,21 @@ class Run:
         """The run again.
 
         Raises:
-            ValueError, KeyError, TypeError, AttributeError: This is not what `to_json` wrote.
+            ValueError: This is not what `to_json` wrote.
         """
-        metrics = {name: from_json(value) for name, value in entry["metrics"].items()}
-        if not isinstance(metrics["error"], str):
-            raise ValueError("not a run")  # noqa: TRY004 -- one of those that the caller expects
-        return cls(
-            metrics,
-            float(entry["seconds"]),
-            str(entry["date"]),
-            str(entry["message"]),
-            lasting=bool(entry.get("lasting", True)),  # caches from before it was told
-        )
+        run = _RUN({name: entry[name] for name in entry if name in _FIELDS})
+        text(run["metrics"].get("error"))
+        return cls(**run)
 
 
-def from_json(value: Value | list[int]) -> Value:
-    """A value out of JSON, where a shape is a list."""
-    return tuple(value) if isinstance(value, list) else value
+_FIELDS = {
+    "metrics": each_in(value_of),
+    "seconds": amount,
+    **dict.fromkeys(("date", "message"), text),
+    "lasting": flag,
+}
+# Caches from before it was told keep none but lasting runs.
+_RUN = record(_FIELDS, needed=("metrics", "seconds", "date", "message"))
 
 
 class RunCache:
@@ -140,12 +139,12 @@ class RunCache:
         """The remembered run, if there is a sound one."""
         path = self._path(request)
         try:
-            text = path.read_bytes()
+            content = path.read_bytes()
         except OSError:
             return None
         try:
-            return _read_entry(text, request.key)
-        except (ValueError, KeyError, TypeError, AttributeError):
+            return _read_entry(content, request.key)
+        except ValueError:
             warnings.warn(f"{path}: damaged entry ignored; the run is made again.", stacklevel=2)
             return None
 
@@ -182,7 +181,7 @@ def _read_entry(content: bytes, key: str) -> Run:
     body = content[: -_SEAL - 1] + b"}"
     if content != _sealed(body):
         raise ValueError("not what was written")
-    entry = json.loads(body)
-    if entry["key"] != key:
+    entry = parse_json(body)
+    if not isinstance(entry, dict) or entry.get("key") != key:
         raise ValueError("not the entry of this run")
     return Run.from_json(entry)

@@ -22,6 +22,7 @@ from vaeflash.course import Course
 from vaeflash.errors import CardError, CourseError, Problem
 from vaeflash.files import changing, check_writable, write_atomically
 from vaeflash.parse import is_name, parse_deck, read_deck, short_slug, slug, write_deck
+from vaeflash.plain import parsed
 from vaeflash.printable import command
 from vaeflash.source import DemoSource, Parameter
 
@@ -281,8 +282,8 @@ def list_deck(settings: str, name: str) -> str | None:
 def _toml(text: str) -> dict[str, list[str]]:
     """The table; empty if this is not TOML."""
     try:
-        return tomllib.loads(text.removeprefix("\ufeff"))
-    except tomllib.TOMLDecodeError:
+        return parsed(tomllib.loads, text.removeprefix("\ufeff"))
+    except ValueError:
         return {}
 
 

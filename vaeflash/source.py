@@ -17,6 +17,7 @@ from vaeflash.card import Value
 from vaeflash.errors import DemoError, Problem
 from vaeflash.fingerprint import fingerprint, parse_module
 from vaeflash.importer import require_one_source
+from vaeflash.plain import parsed
 
 
 @dataclass(frozen=True)
@@ -24,24 +25,16 @@ class Parameter:
     """A field of a demo's Params.
 
     Attributes:
-        type: The annotation as written, e.g. `int` or `Literal['mean', 'sum']`.
+        type: The annotation as written, e.g. `int` or `Literal['mean', 'sum']`; empty where it is
+            nested more deeply than Python writes.
         default: Its value where it is a literal, else `None`.
+        choices: What a `Literal` allows; empty for any other type.
     """
 
     name: str
     type: str
     default: Value | None
-
-    @cached_property
-    def choices(self) -> tuple[Value, ...]:
-        """What a `Literal` allows; empty for any other type."""
-        annotation = ast.parse(self.type, mode="eval").body
-        if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value).endswith(
-            "Literal"
-        ):
-            given = ast.literal_eval(annotation.slice)
-            return given if isinstance(given, tuple) else (given,)
-        return ()
+    choices: tuple[Value, ...] = ()
 
     def accept(self, value: Value) -> Value:
         """The value in this parameter's type.
@@ -162,17 +155,30 @@ def read_demo(name: str, path: Path, shown: str) -> DemoSource:
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
     }
-    needs = _literal(constants.get("NEEDS"))
     return DemoSource(
         name=name,
         path=path,
         shown=shown,
         lesson=ast.get_docstring(tree) or "",
         parameters={parameter.name: parameter for parameter in _parameters(tree)},
-        needs=tuple(needs) if isinstance(needs, tuple | list) else (),
+        needs=_needs(_literal(constants.get("NEEDS")), shown),
         deterministic=_literal(constants.get("DETERMINISTIC")) is True,
         multithreaded=_literal(constants.get("MULTITHREADED")) is True,
     )
+
+
+def _needs(given: object, shown: str) -> tuple[str, ...]:
+    """What NEEDS says, where the source writes that out.
+
+    Raises:
+        DemoError: It is no tuple of texts, and would be a need that nobody looks for.
+    """
+    if given is None:
+        return ()
+    if not isinstance(given, tuple | list) or not all(isinstance(need, str) for need in given):
+        what = "NEEDS is not a tuple of texts."
+        raise DemoError(Problem(shown, what, 'Write e.g. NEEDS = ("digits",), with the comma.'))
+    return tuple(given)
 
 
 def _parameters(tree: ast.Module) -> Iterator[Parameter]:
@@ -182,8 +188,26 @@ def _parameters(tree: ast.Module) -> Iterator[Parameter]:
             for field in node.body:
                 if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                     yield Parameter(
-                        field.target.id, ast.unparse(field.annotation), _literal(field.value)
+                        field.target.id,
+                        _written(field.annotation),
+                        _literal(field.value),
+                        _choices(field.annotation),
                     )
+
+
+def _written(annotation: ast.expr) -> str:
+    try:
+        return parsed(ast.unparse, annotation)
+    except ValueError:
+        return ""
+
+
+def _choices(annotation: ast.expr) -> tuple[Value, ...]:
+    if not (isinstance(annotation, ast.Subscript) and _last_name(annotation.value) == "Literal"):
+        return ()
+    given = _literal(annotation.slice)
+    choices = given if isinstance(given, tuple) else (given,)
+    return choices if all(isinstance(choice, int | str) for choice in choices) else ()
 
 
 def _metrics(tree: ast.Module) -> frozenset[str] | None:
@@ -191,7 +215,7 @@ def _metrics(tree: ast.Module) -> frozenset[str] | None:
     names: set[str] = set()
     plain = False
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and _called(node) == "Result"):
+        if not (isinstance(node, ast.Call) and _last_name(node.func) == "Result"):
             continue
         given = [word.value for word in node.keywords if word.arg == "metrics"] or node.args[:1]
         if not given or not isinstance(given[0], ast.Dict):
@@ -204,14 +228,14 @@ def _metrics(tree: ast.Module) -> frozenset[str] | None:
     return frozenset(names) if plain else None
 
 
-def _called(call: ast.Call) -> str:
-    """The last name of what is called: `Result` for `Result()` and `demo.Result()`."""
-    function = call.func
-    return getattr(function, "attr", getattr(function, "id", ""))
+def _last_name(expression: ast.expr) -> str:
+    """`Result` for `Result` and `demo.Result`; empty for what has no name."""
+    return getattr(expression, "attr", getattr(expression, "id", ""))
 
 
 def _literal(node: ast.expr | None) -> Any:
+    """What an expression says where it is written out, else `None`."""
     try:
-        return ast.literal_eval(node) if node is not None else None
+        return parsed(ast.literal_eval, node) if node is not None else None
     except ValueError:
         return None

@@ -21,12 +21,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
+from vaeflash.card import value_of
 from vaeflash.errors import MachineError, Problem, VaeflashError
 from vaeflash.jobs import Runs
 from vaeflash.machine import of_this_machine
 from vaeflash.processes import adopt_orphans, end_descendants, has_descendants
 from vaeflash.runner import run_demo
-from vaeflash.runs import from_json
 from vaeflash.source import DemoSource, read_demo
 
 
@@ -46,7 +46,7 @@ def answer(order: dict[str, Any]) -> dict[str, Any]:
     """The run that an order asks for, or the problems that stood in its way."""
     try:
         source = read_demo(order["demo"], Path(order["path"]), order["shown"])
-        params = {name: from_json(value) for name, value in order["params"].items()}
+        params = {name: value_of(value) for name, value in order["params"].items()}
         seed, device = order["seed"], order["device"]
         _compare(source, order, Runs(device).job(source, params, seed).request.key)
         run = run_demo(source, params, seed, device, threads=order["threads"])

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import platformdirs
 
 from vaeflash.files import changing, write_atomically
+from vaeflash.plain import count, each_in, flag, parse_json, record, text
 
 FORMAT = 1
 
@@ -225,26 +225,16 @@ def _renamed(
 def _read(path: Path) -> tuple[int, dict[str, Remembered], dict[str, Remembered]]:
     """The last stamp, notes and note types; empty if the file is not there or not sound."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT or type(content["last"]) is not int:
-            return 0, {}, {}
-        notes, types = (
-            {name: _remembered(row) for name, row in content[part].items()}
-            for part in ("notes", "types")
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        content = _CONTENT(parse_json(path.read_bytes()))
+    except (OSError, ValueError):
         return 0, {}, {}
-    return content["last"], notes, types
+    if content["format"] != FORMAT:
+        return 0, {}, {}
+    return content["last"], content["notes"], content["types"]
 
 
-def _remembered(row: dict[str, Any]) -> Remembered:
-    """A row as it was written.
-
-    Raises:
-        TypeError: It is not such a row.
-    """
-    one = Remembered(**row)
-    texts = (one.content, one.deck, one.kind)
-    if not all(isinstance(text, str) for text in texts) or type(one.stamp) is not int:
-        raise TypeError(row)
-    return one
+_REMEMBERED = record(
+    {**dict.fromkeys(("content", "deck", "kind"), text), "stamp": count, "here": flag}
+)
+_ALL = each_in(lambda row: Remembered(**_REMEMBERED(row)))
+_CONTENT = record({"format": count, "last": count, "notes": _ALL, "types": _ALL})

@@ -19,7 +19,7 @@ from vaeflash.errors import Problem, VaeflashError
 from vaeflash.files import cache_folder
 from vaeflash.machine import choose_device, cuda_devices, torch_version
 from vaeflash.needs import missing_need
-from vaeflash.store import StoreError, open_store, reviews_path
+from vaeflash.store import StoreError, open_store, reviews_exist, reviews_path
 
 if TYPE_CHECKING:
     from vaeflash.cli.app import Settings
@@ -91,7 +91,7 @@ def doctor(settings: Settings, *, as_json: bool, rebuild_reviews: bool = False) 
     Raises:
         StoreError: The reviews were to be made anew, and cannot be read or written.
     """
-    if rebuild_reviews and reviews_path().exists():
+    if rebuild_reviews and reviews_exist(reviews_path()):
         with open_store() as store:
             store.rebuild()
     device = choose_device()
@@ -139,9 +139,9 @@ def _reviews() -> tuple[int | None, Sequence[Problem]]:
 
     No file is made where there is none.
     """
-    if not reviews_path().exists():
-        return 0, ()
     try:
+        if not reviews_exist(reviews_path()):
+            return 0, ()
         with open_store() as store:
             return store.answers(), store.check()
     except StoreError as error:

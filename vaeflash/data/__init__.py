@@ -64,7 +64,19 @@ def find(name: str, env: Mapping[str, str] = os.environ, *, choice: str = "") ->
                 f"Known: {', '.join(_KNOWN)}.",
             )
         )
-    return _KNOWN[name].find(env, choice)
+    try:
+        return _KNOWN[name].find(env, choice)
+    except (OSError, RuntimeError, ValueError) as error:
+        # A place that no file can have, or that this user may not look at; `~nobody`; half a URL.
+        reason = getattr(error, "strerror", None) or str(error)
+        where = f"{name}={choice}" if choice else f"data set '{name}'"
+        raise DataError(
+            Problem(
+                where,
+                f"cannot look for this: {reason}.",
+                "Check the path and its permissions.",
+            )
+        ) from error
 
 
 def available(env: Mapping[str, str] = os.environ) -> list[DataSet]:
@@ -73,7 +85,7 @@ def available(env: Mapping[str, str] = os.environ) -> list[DataSet]:
     for name, known in _KNOWN.items():
         source, problem = None, None
         try:
-            source = known.find(env, "")
+            source = find(name, env)
         except DataError as error:
             problem = error.problems[0]
         listed.append(DataSet(name, source, problem, known.choices, known.licence))

@@ -15,6 +15,7 @@ from vaeflash.parse.notes import Notes
 from vaeflash.parse.repair import clean_noted
 from vaeflash.parse.sections import trimmed_text
 from vaeflash.parse.words import split_commas
+from vaeflash.plain import parsed
 
 KEYS = ("title", "tags", "description")
 _KEY = re.compile(r"""["']?([\w-]+)["']?[ \t]*:(?:[ \t].*)?""")
@@ -55,8 +56,12 @@ def read_front_matter(lines: Sequence[str], notes: Notes) -> FrontMatter:
         blank = (i for i, line in enumerate(lines) if not line.strip(" \t"))
         return FrontMatter(lines=next(blank, len(lines)))
     front = FrontMatter(lines=end + 1)
-    for name, value in _load(lines[1:end], notes).items():
-        _store(front, name, value, _line_of(name, lines[:end]), notes)
+    seen: set[str] = set()
+    for name, value, line in _load(lines[1:end], notes):
+        if name in seen:
+            notes.error(line, f"the front matter says '{name}' twice.", "Keep one of the two.")
+        seen.add(name)
+        _store(front, name, value, line, notes)
     return front
 
 
@@ -83,32 +88,41 @@ def _end(lines: Sequence[str]) -> int | None:
     return None
 
 
-def _load(lines: Sequence[str], notes: Notes) -> dict[object, object]:
+def _load(lines: Sequence[str], notes: Notes) -> list[tuple[str, object, int]]:
+    """Each key with its value and the number of its line, in the order written."""
     # Late, since most decks have no front matter and yaml takes longer than all of this package.
     import yaml
 
+    def pairs(text: str) -> list[tuple[str, object, int]] | None:
+        loader = yaml.BaseLoader(text)
+        root = loader.get_single_node()
+        if not isinstance(root, yaml.MappingNode):
+            return None
+        return [
+            (
+                key.value if isinstance(key, yaml.ScalarNode) else "",
+                loader.construct_object(value, deep=True),
+                key.start_mark.line + 2,
+            )
+            for key, value in root.value
+        ]
+
     try:
-        content = yaml.load("\n".join(lines), Loader=yaml.BaseLoader)
+        found = parsed(pairs, "\n".join(lines))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 2 if error.problem_mark else 1
         reason = str(error.problem or error.context).rstrip(".")
         notes.error(line, f"this front matter is not YAML: {reason}.", _ADVICE)
-    except (yaml.YAMLError, RecursionError):
+    except (yaml.YAMLError, ValueError):
         notes.error(1, "this front matter is not YAML.", _ADVICE)
     else:
-        if isinstance(content, dict):
-            return content
+        if found is not None:
+            return found
         notes.error(1, "this front matter is not a list of keys and values.", _ADVICE)
-    return {}
+    return []
 
 
-def _line_of(name: object, lines: Sequence[str]) -> int:
-    """Number of the line that a key stands in, as far as it can be told."""
-    matches = (_KEY.fullmatch(line) for line in lines)
-    return next((i for i, m in enumerate(matches, 1) if m and m[1] == name), 1)
-
-
-def _store(front: FrontMatter, name: object, value: object, line: int, notes: Notes) -> None:
+def _store(front: FrontMatter, name: str, value: object, line: int, notes: Notes) -> None:
     match name, value:
         case "title", str():
             front.title = _one_line(value, line, notes)

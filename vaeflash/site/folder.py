@@ -17,6 +17,7 @@ from typing import Final
 
 from vaeflash.errors import CourseError, Problem
 from vaeflash.files import changing, check_writable, read_text, unusable, write_atomically
+from vaeflash.plain import each_in, parse_json, record, text
 
 MANIFEST: Final = "vaeflash-site.json"
 _FORMAT: Final = 1
@@ -105,33 +106,37 @@ def _read(out: Path, course: str) -> _Manifest:
     path = out / MANIFEST
     if not os.path.exists(path):  # noqa: PTH110
         return _Manifest()
+    content = read_text(path)
     try:
-        found = json.loads(read_text(path))
-        manifest = _Manifest(found["course"], found["files"])
-        sound = found["format"] == _FORMAT and all(
-            isinstance(text, str) for text in (manifest.course, *manifest.files.values())
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        sound = False
-    if not sound:
+        found = _CONTENT(parse_json(content))
+    except ValueError as error:
         raise CourseError(
             Problem(
                 str(path),
-                "this list of the pages cannot be read.",
+                f"this list of the pages cannot be read: {error}.",
                 "Choose another folder; or delete this one if nothing else is in it.",
             )
-        )
-    if manifest.course != course:
+        ) from error
+    if found["course"] != course:
         raise CourseError(
             Problem(
                 str(out),
-                f"this holds the site of another course, '{manifest.course}'.",
+                f"this holds the site of another course, '{found['course']}'.",
                 "Choose another folder.",
             )
         )
     # A path that leads elsewhere was not written by an export.
-    ours = {path: known for path, known in manifest.files.items() if _is_inside(out, path)}
+    ours = {path: known for path, known in found["files"].items() if _is_inside(out, path)}
     return _Manifest(course, ours)
+
+
+def _known_format(value: object) -> int:
+    if value != _FORMAT:
+        raise ValueError("this vaeflash does not know it")
+    return _FORMAT
+
+
+_CONTENT = record({"format": _known_format, "course": text, "files": each_in(text)})
 
 
 def _in_the_way(out: Path, before: _Manifest, site: Mapping[str, bytes]) -> Iterator[Problem]:
@@ -182,10 +187,10 @@ def _remove(out: Path, path: str) -> None:
 def _write(out: Path, course: str, files: Mapping[str, str]) -> None:
     """The list of what is ours, unless it says so already."""
     content = {"format": _FORMAT, "course": course, "files": dict(sorted(files.items()))}
-    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    listed = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
     path = out / MANIFEST
-    if _hash_of(path) != _hash(text.encode()):
-        write_atomically(path, text, within=out)
+    if _hash_of(path) != _hash(listed.encode()):
+        write_atomically(path, listed, within=out)
 
 
 def _hash(content: bytes) -> str:
@@ -193,8 +198,10 @@ def _hash(content: bytes) -> str:
 
 
 def _hash_of(path: Path) -> str:
-    """Of a file; empty if there is none, and of what is no file."""
+    """Of a file; empty if there is none, if none can have this name, and of what is no file."""
     try:
         return _hash(path.read_bytes()) if path.is_file() else ""
+    except ValueError:
+        return ""
     except OSError as error:
         raise unusable(str(path), "read", error) from error

@@ -7,7 +7,7 @@
 Nothing is ever deleted. What a card's state is follows from the log, and can be built again.
 """
 
-from vaeflash.store.database import StoreError, reviews_path
+from vaeflash.store.database import StoreError, reviews_exist, reviews_path
 from vaeflash.store.records import (
     Act,
     CardKey,
@@ -33,5 +33,6 @@ __all__ = [
     "Today",
     "Undone",
     "open_store",
+    "reviews_exist",
     "reviews_path",
 ]

@@ -8,8 +8,9 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -53,8 +54,9 @@ def open_database(path: Path) -> sqlite3.Connection:
             _check_kind(connection, path)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
-            scripts = [(_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS]
+            scripts = tuple((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
             migrate(connection, scripts, path)
+            _check_tables(connection, scripts, path)
             # Another process may be at work, and then it stays as it is: slower, as safe.
             with suppress(sqlite3.OperationalError):
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -73,9 +75,11 @@ def migrate(connection: sqlite3.Connection, scripts: Sequence[str], path: Path) 
         path: For messages.
 
     Raises:
-        StoreError: The database has seen more than these.
+        StoreError: The database has seen more than these, or says what none has seen.
     """
     version = _version(connection)
+    if version < 0:
+        raise damaged(path, f"it says that its format is {version}")
     if version > len(scripts):
         raise StoreError(
             Problem(
@@ -119,15 +123,28 @@ def told(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise _unusable(path, error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:  # what SQLite says of it cannot be read either
+        raise damaged(path, "it names a table by what is no text") from error
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise damaged(path, str(error)) from error
+        if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+            raise  # a mistake of ours
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise _busy(path) from error
         if code in _REFUSALS:
             raise _unusable(path, str(error)) from error
-        raise
+        # Our statements fit the tables that we make: it is the file that does not.
+        raise damaged(path, str(error)) from error
+
+
+def reviews_exist(path: Path) -> bool:
+    """Whether there are reviews in this place.
+
+    Raises:
+        StoreError: No file can be there, or nobody lets us look.
+    """
+    with told(path):
+        return path.exists()
 
 
 def damaged(path: Path, reason: str) -> StoreError:
@@ -142,6 +159,19 @@ def damaged(path: Path, reason: str) -> StoreError:
             f"this file is damaged: {reason}.",
             f"{saved} Nothing was changed. Put a backup of yours in its place; or rescue what can"
             f" be read with `sqlite3 {path} .recover`; or move the file away to start anew.",
+        )
+    )
+
+
+def unreadable(path: Path, what: str) -> StoreError:
+    """The error that an entry says what no vaeflash writes."""
+    return StoreError(
+        Problem(
+            str(path),
+            f"what is stored here cannot be read: {what}.",
+            "`vaeflash doctor --rebuild-reviews` makes the states of cards from the log. If that"
+            " does not mend it, put a backup of yours in the file's place, or move it away to"
+            " start anew. Nothing was changed.",
         )
     )
 
@@ -175,6 +205,35 @@ def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
                 "Name another file in VAEFLASH_REVIEWS. Nothing was changed.",
             )
         )
+
+
+def _check_tables(connection: sqlite3.Connection, scripts: Sequence[str], path: Path) -> None:
+    """That the file has every table and view that the scripts make.
+
+    Raises:
+        StoreError: One is missing, or lacks a column.
+    """
+    found = _columns(connection)
+    lacking = [column for column in _expected_columns(scripts) if column not in found]
+    if lacking:
+        raise damaged(path, f"it has no {'.'.join(lacking[0])}")
+
+
+@cache
+def _expected_columns(scripts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    with closing(sqlite3.connect(":memory:")) as sound:
+        for script in scripts:
+            sound.executescript(script)
+        return _columns(sound)
+
+
+def _columns(connection: sqlite3.Connection) -> tuple[tuple[str, str], ...]:
+    """Table or view and column, in the order in which they were made."""
+    rows = connection.execute(
+        "SELECT made.name, has.name FROM sqlite_master AS made"
+        " JOIN pragma_table_info(made.name) AS has WHERE made.type IN ('table', 'view')"
+    )
+    return tuple((made, has) for made, has in rows)
 
 
 def _statements(script: str) -> Iterator[str]:

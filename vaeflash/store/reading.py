@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, datetime, tzinfo
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from vaeflash.schedule import day_of, is_due, to_milliseconds
-from vaeflash.store.database import open_database, told
+from vaeflash.store.database import open_database, told, unreadable
 from vaeflash.store.records import CardKey, CardState, DayCount, Queues, Review, Today
-from vaeflash.store.rows import LOG, STATES, plain_in, review_in, state_in
+from vaeflash.store.rows import (
+    LOG,
+    STATES,
+    day_count_in,
+    expected_in,
+    plain_in,
+    review_in,
+    state_in,
+)
+
+Made = TypeVar("Made")
 
 _COUNTED: Final = """
     FROM answer JOIN card ON card.id = answer.card
@@ -64,13 +74,13 @@ class Reader:
         """Where a card stands."""
         where = "card.course = ? AND card.card = ? AND card.template = ?"
         row = self._row(f"{STATES} WHERE {where}", *key)
-        return CardState(key) if row is None else state_in(row)
+        return CardState(key) if row is None else self._made(state_in, row)
 
     def states(self, course: str) -> list[CardState]:
         """Where each card stands to which anything happened, in the course or no longer."""
         order = "ORDER BY card.card, card.template"
         rows = self._rows(f"{STATES} WHERE card.course = ? {order}", course)
-        return [state_in(row) for row in rows]
+        return [self._made(state_in, row) for row in rows]
 
     def queues(self, course: str, cards: Sequence[CardKey], now: datetime) -> Queues:
         """What there is to ask of these cards of a course, without limits."""
@@ -79,7 +89,7 @@ class Reader:
             f"{STATES} WHERE card.course = ?1 AND {_ASKED_BY}", course, today.isoformat()
         )
         # Of 10,000 cards a few are due, and only those become records.
-        asked = {state.key: state for state in map(state_in, rows)}
+        asked = {state.key: state for state in (self._made(state_in, row) for row in rows)}
         known = {
             tuple(row)
             for row in self._rows(
@@ -142,7 +152,7 @@ class Reader:
             course,
             *values,
         )
-        return [DayCount(**{**row, "day": date.fromisoformat(row["day"])}) for row in rows]
+        return [self._made(day_count_in, row) for row in rows]
 
     def forecast(
         self, course: str, now: datetime, cards: Collection[str] | None = None
@@ -163,7 +173,7 @@ class Reader:
             course,
             *values,
         )
-        return {date.fromisoformat(row["day"]): row["cards"] for row in rows}
+        return dict(self._made(expected_in, row) for row in rows)
 
     def answers(self) -> int:
         """How many there are of all courses, without what was taken back."""
@@ -174,7 +184,7 @@ class Reader:
         for row in self._rows(
             f"{LOG} WHERE card.course = ? AND log.rating IS NOT NULL ORDER BY log.id", course
         ):
-            yield review_in(row)
+            yield self._made(review_in, row)
 
     def log(self, course: str | None = None) -> Iterator[dict[str, Any]]:
         """Everything that happened, in order, in plain values for JSON.
@@ -187,9 +197,16 @@ class Reader:
         where = "" if course is None else " WHERE card.course = ?"
         values = () if course is None else (course,)
         for row in self._rows(f"{LOG}{where} ORDER BY log.id", *values):
-            yield plain_in(row)
+            yield self._made(plain_in, row)
 
     # How
+
+    def _made(self, make: Callable[[sqlite3.Row], Made], row: sqlite3.Row) -> Made:
+        """The record of a row."""
+        try:
+            return make(row)
+        except ValueError as error:
+            raise unreadable(self.path, str(error)) from error
 
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         with told(self.path):

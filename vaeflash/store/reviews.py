@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -12,8 +12,8 @@ from vaeflash.errors import Problem
 from vaeflash.schedule import Memory, Rating, day_of, to_milliseconds
 from vaeflash.store.database import StoreError, damaged, reviews_path, told, transaction
 from vaeflash.store.reading import Reader
-from vaeflash.store.records import Act, CardKey, Undone
-from vaeflash.store.rows import MEMORY, memory_in, memory_of
+from vaeflash.store.records import CardKey, Undone
+from vaeflash.store.rows import MEMORY, STATES, memory_in, memory_of, state_in, undone_in
 
 _OF_THE_STATES: Final = (
     "`vaeflash doctor --rebuild-reviews` makes the states from the log, which is never changed."
@@ -88,14 +88,7 @@ class Store(Reader):
             course,
             day_of(now, self.zone).isoformat(),
         )
-        if row is None:
-            return None
-        key = CardKey(row["course"], row["name"], row["template"])
-        if row["rating"] is not None:
-            return Undone(Act.ANSWER, key, row["id"], Rating(row["rating"]))
-        marks = {"flag": Act.FLAG, "buried": Act.BURY, "suspended": Act.SUSPEND}
-        act = next(act for column, act in marks.items() if row[column] is not None)
-        return Undone(act, key, row["id"])
+        return None if row is None else self._made(undone_in, row)
 
     def undo(self, course: str, now: datetime) -> Undone | None:
         """Take back what was done last to a card of a course, whenever that was; tell what it was.
@@ -156,7 +149,19 @@ class Store(Reader):
             " WHERE previous IS NOT former OR reps != known + 1"
         ):
             found.append(("an answer does not build on the one before it", _OF_THE_LOG))
-        return [Problem(str(self.path), f"{what}.", advice) for what, advice in found]
+        problems = [Problem(str(self.path), f"{what}.", advice) for what, advice in found]
+        return [*problems, *self._unreadable()]
+
+    def _unreadable(self) -> Sequence[Problem]:
+        """Why something of it cannot be read, as whoever came upon it would be told."""
+        try:
+            for _ in self.log():
+                pass
+            for row in self._rows(STATES):
+                self._made(state_in, row)
+        except StoreError as error:
+            return error.problems
+        return ()
 
     def rebuild(self) -> None:
         """Make the states of all cards from the log alone."""
@@ -189,7 +194,7 @@ class Store(Reader):
             " LEFT JOIN log ON log.id = state_by_log.answer WHERE state_by_log.card = ?",
             number,
         )
-        return memory_in(row), row["answer"]
+        return self._made(memory_in, row), row["answer"]
 
     def _log(self, number: int, at: datetime, **values: object) -> int:
         """Write down what happened to a card, and bring its state up to date."""

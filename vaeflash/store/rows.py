@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from datetime import date
 from typing import Any, Final
 
-from vaeflash.schedule import NEW, Memory, Rating
-from vaeflash.store.records import CardKey, CardState, Review
+from vaeflash.plain import amount, count, record, text
+from vaeflash.schedule import NEW, Memory, Phase, Rating
+from vaeflash.store.records import Act, CardKey, CardState, DayCount, Review, Undone
 
 MEMORY: Final = (
     "phase",
@@ -44,16 +46,68 @@ LOG: Final = f"""
 """
 
 
-def key_of(row: sqlite3.Row) -> CardKey:
-    """Which card it is about."""
-    return CardKey(row["course"], row["card"], row["template"])
+# All that makes a record of a row raises ValueError where the row holds what no vaeflash writes:
+# SQLite keeps any text where a number or a day belongs, and the file is the user's.
+
+
+def key_of(row: sqlite3.Row, card: str = "card") -> CardKey:
+    """Which card it is about; `card` is the column with its id."""
+    return CardKey(text(row["course"]), text(row[card]), text(row["template"]))
 
 
 def memory_in(row: sqlite3.Row, prefix: str = "") -> Memory:
     """The memory in the columns of `memory_of` with the same prefix."""
     if row[f"{prefix}phase"] is None:
         return NEW
-    return Memory.from_dict({name: row[f"{prefix}{name}"] for name in (*MEMORY, "last_review")})
+    named = {name: row[f"{prefix}{name}"] for name in (*MEMORY, "last_review")}
+    return Memory.from_dict(_MEMORY(named))
+
+
+def _from_to(least: float, most: float) -> Callable[[Any], float]:
+    def read(value: Any) -> float:
+        if not least <= amount(value) <= most:
+            raise ValueError(f"{value!r} is not from {least:g} to {most:g}")
+        return float(value)
+
+    return read
+
+
+def _day(value: Any) -> date:
+    # Other ways to write a day would be sorted elsewhere.
+    day = date.fromisoformat(text(value))
+    if day.isoformat() != value:
+        raise ValueError(f"{value!r} is not written as 2026-03-31 is")
+    return day
+
+
+def _moment(value: Any) -> int:
+    # About 1650 to 5100: far from where a time zone leads out of the calendar.
+    if type(value) is not int or not -(10**13) <= value <= 10**14:
+        raise ValueError(f"{value!r} is no moment in milliseconds since 1970")
+    return value
+
+
+def _none_or(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read(value)
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError(f"{value!r} is no whole number")
+    return value
+
+
+_MEMORY: Final = record(
+    {
+        "phase": Phase,
+        **dict.fromkeys(("step", "interval", "reps", "lapses"), count),
+        "stability": _from_to(1e-6, 1e6),
+        "difficulty": _from_to(1, 10),
+        "due_day": lambda value: _day(value).isoformat(),
+        "due_at": _none_or(_moment),
+        "last_review": _moment,
+    }
+)
 
 
 def state_in(row: sqlite3.Row) -> CardState:
@@ -61,9 +115,9 @@ def state_in(row: sqlite3.Row) -> CardState:
     return CardState(
         key=key_of(row),
         memory=memory_in(row),
-        suspended=bool(row["suspended"]),
-        flag=row["flag"],
-        buried_until=row["buried"] and date.fromisoformat(row["buried"]),
+        suspended=bool(_whole(row["suspended"])),
+        flag=int(_from_to(0, 7)(row["flag"])),
+        buried_until=_none_or(_day)(row["buried"]),
     )
 
 
@@ -72,9 +126,9 @@ def review_in(row: sqlite3.Row) -> Review:
     return Review(
         number=row["id"],
         key=key_of(row),
-        day=date.fromisoformat(row["day"]),
+        day=_day(row["day"]),
         rating=Rating(row["rating"]),
-        duration=row["duration"],
+        duration=_whole(row["duration"]),
         before=memory_in(row, "before_"),
         after=memory_in(row, "after_"),
         undone=bool(row["undone"]),
@@ -83,8 +137,8 @@ def review_in(row: sqlite3.Row) -> Review:
 
 def plain_in(row: sqlite3.Row) -> dict[str, Any]:
     """A row of LOG in plain values for JSON."""
-    entry = {"number": row["id"]}
-    entry |= {name: row[name] for name in ("course", "card", "template", "at", "day")}
+    entry: dict[str, Any] = {"number": row["id"]} | key_of(row)._asdict()
+    entry |= {"at": _moment(row["at"]), "day": _day(row["day"]).isoformat()}
     if row["undoes"] is not None:
         return entry | {"what": "undo", "undoes": row["undoes"]}
     return entry | _deed(row) | {"undone": bool(row["undone"])}
@@ -95,13 +149,34 @@ def _deed(row: sqlite3.Row) -> dict[str, Any]:
     if row["rating"] is not None:
         return {
             "what": "answer",
-            "rating": row["rating"],
-            "duration": row["duration"],
+            "rating": Rating(row["rating"]).value,
+            "duration": _whole(row["duration"]),
             "before": memory_in(row, "before_").to_dict(),
             "after": memory_in(row, "after_").to_dict(),
         }
     if row["buried"] is not None:
-        return {"what": "bury", "until": row["buried"]}
+        return {"what": "bury", "until": _day(row["buried"]).isoformat()}
     if row["flag"] is not None:
-        return {"what": "flag", "value": row["flag"]}
+        return {"what": "flag", "value": _whole(row["flag"])}
     return {"what": "suspend", "value": bool(row["suspended"])}
+
+
+def undone_in(row: sqlite3.Row) -> Undone:
+    """A row of the deeds, the card's id under `name`, as what would be taken back."""
+    key = key_of(row, "name")
+    if row["rating"] is not None:
+        return Undone(Act.ANSWER, key, row["id"], Rating(row["rating"]))
+    marks = {"flag": Act.FLAG, "buried": Act.BURY, "suspended": Act.SUSPEND}
+    act = next(act for column, act in marks.items() if row[column] is not None)
+    return Undone(act, key, row["id"])
+
+
+def day_count_in(row: sqlite3.Row) -> DayCount:
+    """A row that counts the answers of a day."""
+    counts = {name: _whole(row[name]) for name in row.keys() if name != "day"}  # noqa: SIM118
+    return DayCount(_day(row["day"]), **counts)
+
+
+def expected_in(row: sqlite3.Row) -> tuple[date, int]:
+    """A row that says how many cards come back on a day."""
+    return _day(row["day"]), row["cards"]

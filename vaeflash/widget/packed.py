@@ -17,15 +17,17 @@ Base 85 is Python's `base64.b85encode`, its input filled up with zeros to four b
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from vaeflash.plain import parse_json
+
 REACH = 3.5
 """Half the side of the square, in units of the prior's deviation; codes beyond are not shown."""
 CLASSES = 10
+_FAR = 1e6
 
 
 def from_json(text: str) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def from_json(text: str) -> dict[str, Any]:
         ValueError: It is anything else.
     """
     try:
-        data = json.loads(text)
+        data = parse_json(text)
         decoders = [_checked(decoder) for decoder in data["decoders"]]
         ends = [_text(end) for end in data["ends"]]
         if data["kind"] != "plane" or not decoders or len(ends) != 2:
@@ -84,7 +86,8 @@ def _natural(value: Any) -> int:
 
 def _point(value: Any) -> list[float]:
     x, y = value
-    if {type(x), type(y)} - {int, float} or not math.isfinite(x + y):
+    # Compared rather than added: a whole number may be larger than any float.
+    if {type(x), type(y)} - {int, float} or not all(-_FAR < number < _FAR for number in value):
         raise ValueError(f"{value!r} is not a point")
     return [x, y]
 
