@@ -44,7 +44,7 @@ def ask_to_run(settings: Settings, *, trusted: bool) -> None:
         trust(course)
         return
     where = str(course.root / "demos")
-    if is_joined() or not (sys.stdin.isatty() and settings.err.console.is_terminal):
+    if is_joined() or not (sys.stdin and sys.stdin.isatty() and settings.err.console.is_terminal):
         raise CourseError(
             Problem(
                 where,
