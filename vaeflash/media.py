@@ -6,6 +6,7 @@ not see that a card loads a script, and copies only what it sees and what begins
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from vaeflash.errors import CardError, CourseError, Problem
 from vaeflash.files import read_bytes
 
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".avif"})
 
 
@@ -50,7 +52,7 @@ class MediaFiles:
         try:
             content = read_bytes(found)
         except CourseError as error:
-            if not _exists(found):
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NOT_THERE:
                 raise _unusable(
                     where, source, "is not there", "Mend the path or add it."
                 ) from error
@@ -80,15 +82,15 @@ class MediaFiles:
             candidates = [(self._root / base / source).resolve() for base in (folder, "")]
         except (OSError, RuntimeError) as error:  # links in a circle
             raise outside from error
-        found = next(filter(_exists, candidates), candidates[0])
+        found = next(filter(_is_file, candidates), candidates[0])
         if not found.is_relative_to(self._root):
             raise outside
         return found
 
 
-def _exists(path: Path) -> bool:
+def _is_file(path: Path) -> bool:
     try:
-        return path.exists()
+        return path.is_file()
     except OSError:  # a name that no file can have
         return False
 
