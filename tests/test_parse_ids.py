@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vaeflash.card import Card, Deck
 from vaeflash.parse import is_id, read_deck, slug, stamp_ids, with_ids
+from vaeflash.parse.ids import split_id
 
 
 def deck(*titles: str) -> Deck:
@@ -93,3 +98,17 @@ def test_a_stamp_gives_the_ids_of_with_ids():
     stamped = read_deck(stamp_ids(text, "x.md", taken=["a"])).deck
 
     assert stamped == with_ids(read_deck(text).deck, taken=["a"])
+
+
+@given(st.text("a {}#\t-b"))
+def test_a_heading_is_split_as_one_expression_would(heading: str) -> None:
+    whole = re.fullmatch(r"(?:(.*?)[ \t]*)?\{#([^{}]*)\}", heading)
+
+    expected = (whole[1] or "", whole[2].strip(" \t")) if whole else (heading, None)
+    assert split_id(heading) == expected
+
+
+def test_a_heading_of_many_blanks_is_split_at_once() -> None:
+    heading = "a" + " " * 1_000_000 + "b"  # looking on from each of them would take an hour
+
+    assert split_id(heading) == (heading, None)

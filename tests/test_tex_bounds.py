@@ -36,6 +36,8 @@ DEEP = {
     "styles": r"\displaystyle " * N + "x",
     "unknown commands": r"\unheard " * N + "x",
     "braces that a comment seems to close": "{%}\n" * N,
+    "braces if there are no comments": "{%{{" * N,
+    "arguments that a comment seems to be": "\\hat %x\n" * N,
     "a group that another closer does not close": (r"{\end{x}\right)" * N),
 }
 UNCLOSED = {
@@ -133,6 +135,20 @@ def test_anki_shows_a_formula_that_is_too_much_as_code(render: type) -> None:
 )
 def test_all_that_is_within_the_bounds_can_be_read(tex: str) -> None:
     assert (beyond(tex), to_mathml(tex, display=True)[:5]) == ("", "<math")
+
+
+@pytest.mark.parametrize(
+    "tex",
+    [
+        "{" * MAX_NESTING + "x" + "}" * MAX_NESTING,
+        r"\hat " * MAX_NESTING + "x",
+        r"\frac x" * MAX_NESTING + "x",
+        r"\sqrt{" * (MAX_NESTING // 2) + "x" + "}" * (MAX_NESTING // 2),
+        r"\begin{matrix}" * (MAX_NESTING - 1) + "x" + r"\end{matrix}" * (MAX_NESTING - 1),
+    ],
+)
+def test_all_that_is_within_the_bounds_fits_on_a_terminal_line(tex: str) -> None:
+    assert translate(tex) is not None
 
 
 def test_rows_and_groups_begin_anew() -> None:

@@ -155,7 +155,8 @@ def read_ledger(path: Path) -> Ledger:
     if not path.exists():
         return Ledger()
     entries = []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
+    content = read_text(path, inside=path.parent.resolve())
+    for number, line in enumerate(content.split("\n"), 1):
         if line.strip():
             entries.append(_read_entry(line, f"{path}:{number}"))
     return Ledger(entries)

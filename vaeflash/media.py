@@ -6,13 +6,16 @@ not see that a card loads a script, and copies only what it sees and what begins
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from vaeflash.errors import CardError, CourseError, Problem
 from vaeflash.files import read_bytes
 
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".avif"})
 
 
@@ -50,7 +53,7 @@ class MediaFiles:
         try:
             content = read_bytes(found)
         except CourseError as error:
-            if not _exists(found):
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NOT_THERE:
                 raise _unusable(
                     where, source, "is not there", "Mend the path or add it."
                 ) from error
@@ -78,19 +81,19 @@ class MediaFiles:
         outside = _unusable(where, source, "lies outside the course", "Move it into the course.")
         try:
             candidates = [(self._root / base / source).resolve() for base in (folder, "")]
-            found = next(filter(_exists, candidates), candidates[0])
         except (OSError, RuntimeError) as error:  # links in a circle; no file has such a name
             raise outside from error
-        if found.is_symlink():  # in a circle: newer Pythons give up without a word
+        found = next(filter(_is_file, candidates), candidates[0])
+        if os.path.islink(found):  # noqa: PTH114 -- a circle, where newer Pythons say nothing
             raise outside
         if not found.is_relative_to(self._root):
             raise outside
         return found
 
 
-def _exists(path: Path) -> bool:
+def _is_file(path: Path) -> bool:
     try:
-        return path.exists()
+        return path.is_file()
     except OSError:  # a name that no file can have
         return False
 

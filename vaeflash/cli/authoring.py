@@ -41,8 +41,8 @@ def _stamp(course: Course, decks: list[Path], screen: Screen) -> None:
     taken = _ids(course)
     stamped: dict[Path, str] = {}
     for path in decks or list(course.deck_paths):
+        text = read_text(path) if decks else course.text_of(path)
         shown = course.shown(path.resolve())
-        text = read_text(path, shown)
         new = stamp_ids(text, shown, taken)
         before, after = parse_deck(text, shown), parse_deck(new, shown)
         added = {card.id for card in after.cards if card.id} - {card.id for card in before.cards}

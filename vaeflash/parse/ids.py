@@ -11,7 +11,7 @@ from vaeflash.card import Deck
 
 NAME_LENGTH = 64
 _KEBAB = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_ID = re.compile(r"(?:(.*?)[ \t]*)?\{#([^{}]*)\}")
+_ID = re.compile(r"\{#([^{}]*)\}\Z")
 
 
 def is_id(text: str) -> bool:
@@ -26,8 +26,10 @@ def is_name(text: str) -> bool:
 
 def split_id(heading: str) -> tuple[str, str | None]:
     """The title and the id of a heading `Title {#id}`; the id is not checked."""
-    match = _ID.fullmatch(heading)
-    return (match[1] or "", match[2].strip(" \t")) if match else (heading, None)
+    match = _ID.search(heading)
+    if match is None:
+        return heading, None
+    return heading[: match.start()].rstrip(" \t"), match[1].strip(" \t")
 
 
 def slug(title: str) -> str:

@@ -9,6 +9,7 @@ formula asks here first, and shows the TeX of one that is beyond the bounds.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from vaeflash.tex.symbols import (
@@ -68,20 +69,32 @@ def measure(tex: str) -> tuple[int, int]:
     Groups, environments, brackets and arguments are levels, `\hat\hat x` as much as
     `\hat{\hat{x}}`. Counting ends at the first level that is one too many.
     """
+    tokens = split(tex)
+    if "%" not in tokens:
+        return _measured(tokens)
+    # Not every reader knows comments.
+    with_comments, without = _measured(tokens), _measured(_uncommented(tokens))
+    return max(with_comments[0], without[0]), max(with_comments[1], without[1])
+
+
+def _uncommented(tokens: Iterable[str]) -> Iterator[str]:
+    """The tokens without those between a `%` and the end of its line."""
+    in_comment = False
+    for token in tokens:
+        in_comment = token == "%" or (in_comment and "\n" not in token)
+        if not in_comment:
+            yield token
+
+
+def _measured(tokens: Iterable[str]) -> tuple[int, int]:
     nest = _Nest()
-    in_comment = is_delimiter = False
-    for token in split(tex):
-        if is_delimiter:  # of `\left` and its like
-            is_delimiter = False
-        elif token.isspace():
-            in_comment = in_comment and "\n" not in token
-        elif token == "%":
-            in_comment = True
-        elif in_comment and (token in _OPENER_OF or token in _CLOSERS):
-            pass  # not every reader knows comments, so what these open counts all the same
-        else:
+    is_delimiter = False
+    for token in tokens:
+        if token.isspace():
+            continue
+        if not is_delimiter:
             nest.read(token)
-            is_delimiter = token in _BEFORE_DELIMITER
+        is_delimiter = not is_delimiter and token in _BEFORE_DELIMITER
         if nest.deepest > MAX_NESTING:
             break
     return nest.deepest, nest.unclosed
