@@ -48,8 +48,9 @@ def refuse(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
     """Make folders read-only, to root as well."""
     access = os.access
 
-    def refusing(path: Path, mode: int) -> bool:
-        return not any(path.is_relative_to(folder) for folder in folders) and access(path, mode)
+    def refusing(path: str | Path, mode: int, **options: Any) -> bool:
+        inside = any(Path(path).is_relative_to(folder) for folder in folders)
+        return not (inside and mode & os.W_OK) and access(path, mode, **options)
 
     monkeypatch.setattr("os.access", refusing)
 
