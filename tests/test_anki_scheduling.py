@@ -145,6 +145,7 @@ def test_the_same_answers_are_written_down_as_anki_writes_them(history: Any, col
     assert (wrong, len(pairs) >= CARDS / 4) == ([], True)
 
 
+@pytest.mark.slow
 @HISTORIES
 def test_anki_works_the_memory_out_of_the_log_that_was_carried(history: Any) -> None:
     both = history()

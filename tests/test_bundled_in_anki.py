@@ -69,6 +69,7 @@ def test_a_card_has_its_formulas_and_its_evidence(collection: Collection, identi
         assert [part for part in expected if part not in side.answer()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("identity", CARDS)
 def test_a_front_does_not_give_the_answer_away(collection: Collection, identity: str) -> None:
     for side in rendered(collection, identity):
@@ -94,6 +95,7 @@ def test_the_myths_and_they_alone_are_asked_as_predictions(collection: Collectio
     assert asked == set(MYTHS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("identity", MYTHS)
 def test_a_prediction_asks_for_each_claim_and_then_gives_the_verdicts(
     collection: Collection, identity: str

@@ -228,6 +228,7 @@ def read(text) -> str:
     return "read"
 
 
+@pytest.mark.slow
 @given(st.text(max_size=1100))
 @example("((((")
 @example("\ud800")

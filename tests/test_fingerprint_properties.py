@@ -457,6 +457,7 @@ def test_two_modules_that_change_places_mean_something() -> None:
     assert print_of(one) != print_of(other)
 
 
+@pytest.mark.slow
 @given(
     st.permutations(sorted(HELPERS)), st.sampled_from(["a", "zz/zz", "demos", "lab", "with space"])
 )

@@ -167,6 +167,7 @@ STRAY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["", "\n\n\\] \\) $$ $", "}"])
 @pytest.mark.parametrize("stray", STRAY.values(), ids=STRAY)
 def test_four_times_as_many_stray_openers_take_four_times_the_steps(stray: str, end: str) -> None:

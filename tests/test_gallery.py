@@ -76,6 +76,7 @@ def test_nothing_is_written_when_a_figure_cannot_be_drawn(root: Path) -> None:
     assert {path: path.read_bytes() for path in (root / "figures").rglob("*.*")} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

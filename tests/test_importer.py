@@ -196,6 +196,7 @@ def test_a_traceback_shows_the_line(make_course: MakeCourse) -> None:
     assert "raise ValueError  # the guilty line" in run.traceback
 
 
+@pytest.mark.slow
 def test_no_file_of_a_course_stands_in_for_an_installed_module(
     make_course: MakeCourse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

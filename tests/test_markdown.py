@@ -155,6 +155,7 @@ def test_parsing_never_fails(text: str) -> None:
     assert parser().render(text) is not None
 
 
+@pytest.mark.slow
 def test_many_stray_openers_are_read_quickly_enough_to_end() -> None:
     assert formulas(r"\(" * 20_000) == ()
 

@@ -11,6 +11,7 @@ from vaeflash.plain import amount, count, each, each_in, flag, parse_json, parse
 PERSON = record({"name": text, "age": count, "tags": each(text)}, needed=("name",))
 
 
+@pytest.mark.slow
 @given(st.text(st.characters()))
 def test_every_text_that_json_can_spell_can_be_written_to_a_file(written: str) -> None:
     """The oracle is Python's own way to spell what UTF-8 cannot take."""

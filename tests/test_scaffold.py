@@ -106,6 +106,7 @@ def test_a_folder_gives_a_course_its_id_and_title(tmp_path: Path) -> None:
     assert (course.id, course.title) == ("my-vae-course", "My VAE course")
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1).filter(lambda title: title.isprintable() and title.strip()))
 def test_any_title_that_fits_on_a_line_is_read_back(title: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

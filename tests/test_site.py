@@ -91,6 +91,7 @@ def test_every_page_of_the_course_is_html_without_an_error(
     assert set(pages) == {"index.html", *(f"{Path(d.path).stem}.html" for d in DECKS)}
 
 
+@pytest.mark.slow
 def test_every_card_is_an_article_of_its_deck_once(pages: dict[str, Tree.Element]) -> None:
     found = {name: [a.get("id") for a in tree.iter("article")] for name, tree in pages.items()}
 

@@ -95,6 +95,7 @@ def wrapped(trees: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
 LEAVES = st.sampled_from(["x", r"\alpha ", "2", r"\infty "]).map(lambda tex: Tree(tex, 0))
 
 
+@pytest.mark.slow
 @given(st.recursive(LEAVES, wrapped, max_leaves=8))
 def test_the_measure_is_how_deep_a_formula_was_built(tree: Tree) -> None:
     assert measure(tree.tex) == (tree.depth, 0)

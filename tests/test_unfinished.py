@@ -198,14 +198,14 @@ def test_a_shortage_while_the_course_is_read_judges_nothing(
 ) -> None:
     run(short_course)
     before = short_course.ledger_path.read_bytes()
-    read_bytes = Path.read_bytes
+    opened = Path.open
 
-    def scarce(path: Path) -> bytes:
+    def scarce(path: Path, *how: Any, **more: Any) -> Any:
         if path.name == "sum.py":
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        return read_bytes(path)
+        return opened(path, *how, **more)
 
-    monkeypatch.setattr(Path, "read_bytes", scarce)
+    monkeypatch.setattr(Path, "open", scarce)
     trusted = "vaeflash.cli.run_check.ask_to_run"
     monkeypatch.setattr(trusted, lambda *_, **__: None)
     done = run(short_course)

@@ -202,6 +202,7 @@ def told_until_let_go(reader: int) -> bytes:
     return b"never let go"
 
 
+@pytest.mark.slow
 def test_after_a_crash_the_next_run_is_made_and_no_child_is_left(
     make_course: MakeCourse, workers: OnExecutor, pipe: tuple[str, int]
 ) -> None:
@@ -211,6 +212,7 @@ def test_after_a_crash_the_next_run_is_made_and_no_child_is_left(
     assert ends == (b".", "none")
 
 
+@pytest.mark.slow
 def test_a_run_that_takes_too_long_is_stopped_with_all_its_children(
     make_course: MakeCourse, children: Children, pipe: tuple[str, int]
 ) -> None:
@@ -224,6 +226,7 @@ def test_a_run_that_takes_too_long_is_stopped_with_all_its_children(
     assert told_until_let_go(pipe[1]) in (b"", b".", b"..", b"...")
 
 
+@pytest.mark.slow
 def test_what_a_run_that_ended_well_left_behind_is_ended(
     make_course: MakeCourse, workers: OnExecutor, pipe: tuple[str, int]
 ) -> None:
@@ -234,6 +237,7 @@ def test_what_a_run_that_ended_well_left_behind_is_ended(
     assert (error, told_until_let_go(pipe[1])) == ("none", b"...")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["subprocess.Popen", "tempfile.TemporaryFile"])
 def test_a_process_that_cannot_be_started_is_no_fault_of_the_demo(
     make_course: MakeCourse, monkeypatch: pytest.MonkeyPatch, call: str
@@ -286,6 +290,7 @@ def test_each_child_gets_its_share_of_the_threads(monkeypatch: pytest.MonkeyPatc
         assert workers.threads == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("device", "jobs"), [("cpu", 2), ("cuda", 1), ("cuda:1", 1)])
 def test_a_gpu_gets_one_run_at_a_time(
     monkeypatch: pytest.MonkeyPatch, device: str, jobs: int

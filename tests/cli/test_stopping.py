@@ -73,7 +73,7 @@ def test_a_second_ctrl_c_while_the_ledger_is_written_does_not_lose_it(
         signal.raise_signal(signal.SIGINT)
         write_ledger(path, ledger)
 
-    monkeypatch.setattr("vaeflash.cli.run_check.write_ledger", impatient)
+    monkeypatch.setattr("vaeflash.recording.write_ledger", impatient)
     done = run(course, "check", "-j0")
 
     recorded = [entry.card for entry in read_ledger(course.ledger_path)]

@@ -16,10 +16,10 @@ from typer.testing import CliRunner, Result
 
 from vaeflash.anki.memory import ExportMemory, Remembered
 from vaeflash.cli import app
-from vaeflash.cli.run_check import _record
 from vaeflash.consent import is_trusted, trust
 from vaeflash.course import Course
 from vaeflash.ledger import Entry, Ledger, read_ledger
+from vaeflash.recording import record
 
 CLAIM = ":demo sum\n:claim total == 4\n:control a=3"
 HALF = SUM.replace(
@@ -158,7 +158,9 @@ def test_records_of_checks_at_once_are_all_kept(make_course: MakeCourse) -> None
         Entry(f"card-{n}", "total == 4", False, "sum", "verified", "holds") for n in range(12)
     ]
     with ThreadPoolExecutor(4) as checks:
-        for done in [checks.submit(_record, course, [entry]) for entry in entries]:
+        for done in [
+            checks.submit(record, course, course.ledger_path, [entry]) for entry in entries
+        ]:
             done.result()
 
     assert len(read_ledger(course.ledger_path)) == 12
@@ -170,11 +172,8 @@ def test_a_ledger_is_not_written_out_of_the_course(cli: Any, make_course: MakeCo
 
     done = cli(course, "check", "-j0")
 
-    assert (done.exit_code, "a link leads out" in done.stderr, Path("profile").exists()) == (
-        2,
-        True,
-        False,
-    )
+    yours = "Recorded as yours" in done.stdout
+    assert (done.exit_code, yours, Path("profile").exists()) == (0, True, False)
 
 
 def test_consents_at_once_are_all_remembered(make_course: MakeCourse) -> None:

@@ -132,6 +132,7 @@ def test_reciting_unseen_digits_is_reconstructing_them() -> None:
     assert otherwise()["recited_frechet"] == pytest.approx(otherwise()["ae_frechet"])
 
 
+@pytest.mark.slow
 def test_a_temperature_of_one_changes_nothing() -> None:
     assert otherwise()["cold_distance"] == pytest.approx(otherwise()["vae_distance"])
 

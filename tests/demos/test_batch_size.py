@@ -139,6 +139,7 @@ def test_the_intensity_of_the_convolutions_is_that_of_their_formula():
     assert DEMO.intensities(1)["convolutions"] == pytest.approx(operations / moved, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_gain_is_below_what_the_weights_alone_would_give():
     assert 1 < measured().metrics["conv_reuse_times"] < measured().metrics["linear_reuse_times"]
     assert measured().metrics["linear_reuse_times"] < 8

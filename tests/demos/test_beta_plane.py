@@ -35,6 +35,7 @@ def test_equal_betas_make_equal_planes(name: str) -> None:
     assert len(same) == 1
 
 
+@pytest.mark.slow
 def test_the_middle_one_is_the_same_whatever_the_others_are() -> None:
     assert measured(same=True).metrics["kl_1_nats"] == measured().metrics["kl_1_nats"]
 

@@ -49,6 +49,7 @@ def test_the_widths_are_read_off_the_network():
     assert measured(latent=7).metrics["widths"] == (784, 200, 7, 200, 784)
 
 
+@pytest.mark.slow
 def test_equal_seeds_measure_the_same():
     again = DEMO.run(DEMO.Params(steps=20), Bench(3, needs=SOURCE.needs))
 

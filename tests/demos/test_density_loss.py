@@ -130,6 +130,7 @@ def test_voxels_are_counted_on_the_maps(side: int) -> None:
     assert measured["torch_sum_over_mean"] == pytest.approx(4 * side**3)
 
 
+@pytest.mark.slow
 def test_a_map_of_its_own_starts_as_the_mean_map() -> None:
     measured = measure(last="map")
 

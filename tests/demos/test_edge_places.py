@@ -94,6 +94,7 @@ def test_the_mask_keeps_all_that_fits_and_nothing_else(labels):
     assert used == 0
 
 
+@pytest.mark.slow
 def test_rows_and_columns_swapped_fail_as_often_as_counting_says():
     expected = 1 - (256 - 32 + 1) / (768 - 32 + 1)
 

@@ -20,6 +20,7 @@ def measure(seed: int = 0, **params: Any) -> dict[str, Any]:
     return dict(demo.run(replace(demo.Params(), **params), Bench(seed)).metrics)
 
 
+@pytest.mark.slow
 def test_in_training_mode_neighbours_count() -> None:
     assert measure()["gap"] > 1e-3
 

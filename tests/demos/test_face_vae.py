@@ -90,6 +90,7 @@ def test_another_seed_is_trained_anew() -> None:
     assert faces.trained(recipe, bench(1)) is not faces.trained(recipe, bench())
 
 
+@pytest.mark.slow
 def test_training_lowers_the_error() -> None:
     assert measure()["mse"] < measure(epochs=0)["mse"]
 

@@ -76,6 +76,7 @@ def test_shuffled_labels_leave_the_decoder_alone() -> None:
     assert measure(labels="shuffled")["shown_accuracy"] == measure()["shown_accuracy"]
 
 
+@pytest.mark.slow
 def test_shuffled_labels_tell_nothing() -> None:
     assert measure(labels="shuffled")["knn_accuracy"] < 0.2
 

@@ -33,6 +33,7 @@ def test_the_decoder_has_the_parameters_of_the_lesson() -> None:
     assert metrics()["parameters"] == sum(k * n + n for k, n in layers) == 28_080
 
 
+@pytest.mark.slow
 def test_a_weight_a_byte_and_two_bytes_a_scale() -> None:
     assert metrics()["decoder_bytes"] == 28_080 + 2 * 884
 

@@ -105,5 +105,6 @@ def test_stretches_are_averaged():
     assert points.tolist() == [2, 6]
 
 
+@pytest.mark.slow
 def test_principal_components_are_ahead_of_the_mean_cube():
     assert measured().metrics["pca_mse"] < measured().metrics["mean_cube_mse"]

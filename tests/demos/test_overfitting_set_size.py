@@ -94,6 +94,7 @@ def test_the_other_network_may_be_given_more_cubes():
     assert crossed["other_small_mse"] == measured(times=1, other="residual").metrics["small_mse"]
 
 
+@pytest.mark.slow
 def test_without_shortcuts_the_network_is_another():
     metrics = measured().metrics
 

@@ -112,6 +112,7 @@ def test_codes_of_two_far_clouds_have_neighbours_of_their_own_digit():
     assert accuracy == 1
 
 
+@pytest.mark.slow
 def test_with_the_sum_the_judged_network_is_the_healthy_one():
     metrics = trained(reduction="sum")
 

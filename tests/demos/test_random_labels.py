@@ -124,6 +124,7 @@ def test_with_nothing_shuffled_and_all_visible_the_three_networks_are_one():
     assert metrics["true_auc"] == metrics["shuffled_auc"] == metrics["invisible_auc"]
 
 
+@pytest.mark.slow
 def test_the_network_has_the_weights_that_its_lesson_names():
     assert measured().metrics["weights"] == 33_945
 

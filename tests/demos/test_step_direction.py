@@ -47,10 +47,12 @@ def test_momentum_leaves_the_gradients_direction_later():
     assert metrics["cosine"] < 0.99
 
 
+@pytest.mark.slow
 def test_sgd_stays_on_it():
     assert measured(optimizer="sgd", steps=20).metrics["cosine"] > 0.9999
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "times"), [("sgd", 10.0), ("momentum", 10.0), ("adam", 1.0)])
 def test_a_scaled_loss_scales_the_step_of_sgd(optimizer, times):
     measured_times = measured(optimizer=optimizer, scale=10.0).metrics["step_times"]
@@ -102,6 +104,7 @@ def test_larger_batches_point_better():
     assert cosines[0] < cosines[1]
 
 
+@pytest.mark.slow
 def test_the_sign_cosine_is_that_of_the_signs():
     digits = Bench(0, needs=SOURCE.needs)
     x = digits.data("digits").train[:200].flatten(1)

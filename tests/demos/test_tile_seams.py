@@ -34,6 +34,7 @@ def measured(**params: Any) -> Result:
     return DEMO.run(DEMO.Params(**settings), Bench(0, needs=SOURCE.needs))
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 

@@ -61,6 +61,7 @@ def test_an_untrained_rival_leaves_the_vae_alone() -> None:
     assert measure(rival="untrained")["vae_accuracy"] == measure()["vae_accuracy"]
 
 
+@pytest.mark.slow
 def test_the_weight_of_the_kl_leaves_the_autoencoder_alone() -> None:
     assert measure(beta=0.0)["ae_own_kind"] == measure()["ae_own_kind"]
 

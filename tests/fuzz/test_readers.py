@@ -23,6 +23,7 @@ IN_THE_LAB = pytest.mark.xfail(
 MARKS = {"checkpoints": IN_THE_LAB, "volumes": IN_THE_LAB}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=MARKS.get(name, ())) for name in READERS]
 )

@@ -39,6 +39,7 @@ def test_unseen_digits_are_recognised(digits, model):
     assert model.accuracy(digits.test, digits.test_labels) > 0.96
 
 
+@pytest.mark.slow
 def test_blurred_digits_are_too(digits, model):
     assert model.accuracy(blurred(digits.test), digits.test_labels) > 0.95
 

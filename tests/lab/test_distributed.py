@@ -67,6 +67,7 @@ def test_two_processes_train_as_one_on_the_same_batches(alone, pair):
     same(pair[0]["whole"], alone)
 
 
+@pytest.mark.slow
 def test_both_hold_the_same_weights_and_tell_the_same_losses(pair):
     first, second = (found["whole"] for found in pair)
 

@@ -31,6 +31,7 @@ def everything(volume: Volume) -> Any:
     return volume.read(whole(volume.shape))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 @settings(max_examples=12)
 @given(data=st.data(), dtype=st.sampled_from(["u1", "u2"]), shape=st.tuples(SIDES, SIDES, SIDES))
