@@ -23,7 +23,7 @@ from textwrap import indent
 from typing import Any
 
 
-def printable(value: Any) -> Any:
+def as_utf8(value: Any) -> Any:
     r"""The same value with every lone surrogate in its texts written as an escape, `\ud800`.
 
     Python reads such halves of characters out of JSON, and out of file names that are not UTF-8.
@@ -35,11 +35,11 @@ def printable(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, list):
-        return [printable(item) for item in value]
+        return [as_utf8(item) for item in value]
     if isinstance(value, tuple):
-        return tuple(printable(item) for item in value)
+        return tuple(as_utf8(item) for item in value)
     if isinstance(value, Mapping):
-        return {printable(key): printable(item) for key, item in value.items()}
+        return {as_utf8(key): as_utf8(item) for key, item in value.items()}
     return value
 
 
@@ -59,7 +59,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         for name in ("where", "what", "advice"):
-            object.__setattr__(self, name, printable(getattr(self, name)))
+            object.__setattr__(self, name, as_utf8(getattr(self, name)))
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vaeflash.card import NO_FIGURE, Card
-from vaeflash.errors import CardError, CourseError, DemoError, Problem, printable
+from vaeflash.errors import CardError, CourseError, DemoError, Problem, as_utf8
 from vaeflash.files import changing, read_text, write_atomically
 from vaeflash.plain import each_in, parse_json, record, text
 from vaeflash.printable import command
@@ -152,7 +152,7 @@ def draw(root: Path, demo: str, code: str, figures: Mapping[str, Figure]) -> dic
     index = folder / INDEX
     drawn = {name: to_small_png(figure, name) for name, figure in figures.items()}
     widgets = {name: _packed(f, name) for name, f in figures.items() if isinstance(f, Plane)}
-    captions = {name: printable(figure.caption) for name, figure in figures.items()}
+    captions = {name: as_utf8(figure.caption) for name, figure in figures.items()}
     text = json.dumps({"code": code, "captions": captions}, ensure_ascii=False, indent=1)
     with changing(index):
         before = _read_index(index, root)[1] if index.exists() else {}

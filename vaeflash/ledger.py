@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vaeflash.card import Status, Value, value_of
-from vaeflash.errors import CourseError, Problem, printable
+from vaeflash.errors import CourseError, Problem, as_utf8
 from vaeflash.files import read_text, write_atomically
 from vaeflash.plain import amount, count, each, each_in, flag, parse_json, record, text
 
@@ -134,7 +134,7 @@ class Ledger:
     def to_text(self) -> str:
         """The file's content: one line an entry, stable bytes for equal evidence."""
         lines = [
-            json.dumps(printable({"v": FORMAT} | _row(entry)), ensure_ascii=False, sort_keys=True)
+            json.dumps(as_utf8({"v": FORMAT} | _row(entry)), ensure_ascii=False, sort_keys=True)
             for entry in self
         ]
         return "".join(line + "\n" for line in lines)
@@ -201,7 +201,7 @@ _ENTRY = record(
 
 def _read_entry(line: str, where: str) -> Entry:
     try:
-        row = printable(parse_json(line))
+        row = as_utf8(parse_json(line))
         if isinstance(row, dict) and count(row.get("v")) > FORMAT:
             raise CourseError(
                 Problem(where, "this line is in a newer format.", "Update vaeflash to read it.")

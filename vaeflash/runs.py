@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vaeflash.card import Value, value_of
-from vaeflash.errors import VaeflashError, printable
+from vaeflash.errors import VaeflashError, as_utf8
 from vaeflash.files import cache_folder, write_atomically
 from vaeflash.plain import amount, each_in, flag, parse_json, record, text
 
@@ -85,7 +85,7 @@ class Run:
 
     def __post_init__(self) -> None:
         for name in ("metrics", "message", "traceback"):
-            object.__setattr__(self, name, printable(getattr(self, name)))
+            object.__setattr__(self, name, as_utf8(getattr(self, name)))
 
     @property
     def error(self) -> str:
