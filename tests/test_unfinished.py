@@ -148,7 +148,7 @@ SHORTAGES = SUM.replace(
     "    if short == 'memory' or params.fail == 'memory':\n"
     "        raise MemoryError('none is left')\n"
     "    if short:\n"
-    "        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), '/tmp/x')\n"
+    "        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'x')\n"
     "    if params.fail:",
 )
 """Like SUM, but short of memory or room on the disk where the environment says so."""
