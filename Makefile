@@ -16,7 +16,7 @@ try: $(VENV)/run.done ## set up, then: a demo on real digits, its cards judged, 
 	$(BIN)/vaeflash export-anki -o vaeflash.apkg
 
 test: $(VENV)/test.done ## set up, then run the tests, without the slow ones
-	$(BIN)/pytest -n auto -m "not slow" $(PYTEST)
+	$(BIN)/pytest -n auto -m "not slow" --hypothesis-profile quick $(PYTEST)
 
 test-all: $(VENV)/test.done ## every test, and what share of the code they reach
 	$(BIN)/pytest -n auto --cov --cov-report=term:skip-covered $(PYTEST)

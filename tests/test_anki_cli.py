@@ -196,6 +196,7 @@ def test_a_package_that_cannot_be_written_is_not_remembered(cli: CLI, write: Wri
     assert "first export" in cli(course, "export-anki").stdout
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_once_and_shown_on_the_cards(cli: CLI, write: Write) -> None:
     course = write("a", "b")
     drawn = cli(course, "figures", "--trust")
@@ -208,6 +209,7 @@ def test_figures_are_drawn_once_and_shown_on_the_cards(cli: CLI, write: Write) -
     assert sorted(path.name for path in first) == ["index.json", "toss.png"]
 
 
+@pytest.mark.slow
 def test_figures_of_an_older_demo_are_noted(cli: CLI, write: Write) -> None:
     course = write("a")
     cli(course, "figures", "--trust")

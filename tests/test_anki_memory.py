@@ -28,6 +28,7 @@ def update(memory: ExportMemory, now: int = 100, **notes: Remembered) -> Changes
     return memory.update(notes, {}, list(notes), now)
 
 
+@pytest.mark.slow
 @given(COURSES)
 def test_a_stamp_is_kept_by_what_is_unchanged_and_else_later_than_any_before(
     courses: list[tuple[dict[str, Remembered], int]],
@@ -160,6 +161,7 @@ def test_two_courses_have_memories_of_their_own_whatever_they_are_called() -> No
     assert (len(found), all(re.fullmatch(r"[\w-]+\.json", name) for name in found)) == (4, True)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text()), st.lists(st.text()))
 def test_different_texts_have_different_hashes(one: list[str], other: list[str]) -> None:
     assert (content_hash(one) == content_hash(other)) == (one == other)

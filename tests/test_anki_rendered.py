@@ -136,6 +136,7 @@ def test_an_export_of_a_broken_course_remembers_what_it_rendered(path: Path) -> 
     assert writer.asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [to_html, inline_to_html, cloze_to_html])
 @given(text=st.text(alphabet=st.sampled_from("ab*_`$\\()[]{}c1:!<&\n ")))
 def test_a_remembered_text_is_the_rendered_one(

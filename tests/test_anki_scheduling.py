@@ -157,12 +157,14 @@ def test_anki_works_the_memory_out_of_the_log_that_was_carried(history: Any) -> 
     assert memories == worked_out
 
 
+@pytest.mark.slow
 def test_anki_s_next_intervals_are_those_of_the_terminal() -> None:
     wrong = [each["words"] for each in by_day()["next"] if each["words"][0] != each["words"][1]]
 
     assert wrong == []
 
 
+@pytest.mark.slow
 @HISTORIES
 def test_the_next_answer_leads_to_the_same_memory(history: Any) -> None:
     compared = slice(None) if history is by_day else slice(0, 2)
@@ -268,6 +270,7 @@ def test_each_question_is_the_card_that_asks_it_in_anki(desk: Desk, key: CardKey
     assert len(desk.anki.find_cards("is:new")) == len(QUESTIONS) - 1
 
 
+@pytest.mark.slow
 def test_every_question_of_the_bundled_course_has_its_card(tmp_path: Path) -> None:
     course = open_course(bundled_root())
     every = [card for deck in course.decks() for card in deck.cards]

@@ -36,6 +36,7 @@ def file() -> Iterator[IO[bytes]]:
         yield opened
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(), max_size=5))
 def test_notes_come_back_as_they_were_and_as_often_as_asked(texts: list[str]) -> None:
     notes = [note(f"card-{n}", text, position=n) for n, text in enumerate(texts)]

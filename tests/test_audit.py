@@ -62,6 +62,7 @@ def judged_again(entry: Entry, *, deterministic: bool = False) -> Rejudgement:
     return rejudge(entry, parse_claim(entry.claim), deterministic=deterministic)
 
 
+@pytest.mark.slow
 @given(st.lists(st.booleans(), min_size=1, max_size=40))
 def test_an_honest_line_follows_from_its_values(answers: list[bool]) -> None:
     entry = honest(answers, reached(answers))
@@ -69,6 +70,7 @@ def test_an_honest_line_follows_from_its_values(answers: list[bool]) -> None:
     assert judged_again(entry).faults == ()
 
 
+@pytest.mark.slow
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.data())
 def test_any_one_answer_turned_round_is_told(answers: list[bool], data: st.DataObject) -> None:
     seed = data.draw(st.sampled_from(range(1000, 1000 + len(answers))))

@@ -76,6 +76,7 @@ def test_a_front_does_not_give_the_answer_away(collection: Collection, identity:
         assert ('class="claim' in side.question(), "{{" in side.question()) == (False, False)
 
 
+@pytest.mark.slow
 def test_nothing_of_the_media_is_missing_or_unused(collection: Collection) -> None:
     check = collection.media.check()
 
@@ -130,6 +131,7 @@ def test_every_verified_card_can_be_found_by_its_tag(collection: Collection) -> 
     assert tagged == plain
 
 
+@pytest.mark.slow
 def test_the_package_is_small(tmp_path: Path) -> None:
     out = tmp_path / "course.apkg"
     build(out)

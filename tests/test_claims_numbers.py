@@ -72,6 +72,7 @@ EXPRESSIONS = st.recursive(
 NUMBERS = st.one_of(st.integers(-(10**12), 10**12), st.floats(-1e6, 1e6))
 
 
+@pytest.mark.slow
 @given(EXPRESSIONS, NUMBERS, NUMBERS, NUMBERS)
 def test_arithmetic_agrees_with_python(text, x, y, z) -> None:
     scope = {"x": x, "y": y, "z": z, "abs": abs, "min": min, "max": max, "__builtins__": {}}
@@ -159,6 +160,7 @@ METRICS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(EXPRESSIONS, st.sampled_from(["<", "==", "!=", ">="]), EXPRESSIONS, METRICS, METRICS)
 def test_evaluation_answers_or_says_why_not_and_nothing_else(left, sign, right, x, y) -> None:
     try:

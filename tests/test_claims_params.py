@@ -101,6 +101,7 @@ def test_any_text_is_read_or_refused_as_parameters(text) -> None:
     assert read in (True, False)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=4))
 def test_written_parameters_read_back_with_their_types(params) -> None:
     read = parse_params(format_params(to_overlay(params)))
@@ -110,6 +111,7 @@ def test_written_parameters_read_back_with_their_types(params) -> None:
     }
 
 
+@pytest.mark.slow
 @given(NAMES.filter(lambda name: name not in ("true", "false")), st.dictionaries(NAMES, VALUES))
 def test_a_label_reads_back_as_the_metric_of_its_run(name, params) -> None:
     overlay = to_overlay(dict(list(params.items())[:3]))

@@ -156,6 +156,7 @@ def test_a_link_to_itself_is_told(course: Course) -> None:
         code_of(course)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from("abc"), st.text("ab\n", max_size=2), max_size=3))
 def test_the_fingerprint_of_texts_is_that_of_the_files_that_hold_them(
     texts: dict[str, str],

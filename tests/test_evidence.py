@@ -97,6 +97,7 @@ def test_add_leaves_the_evidence_it_came_from_alone() -> None:
     assert before == Evidence(0.10, 3, 1)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(SHARES), st.lists(st.booleans(), max_size=60))
 def test_the_order_of_answers_does_not_matter(share, answers) -> None:
     evidence = Evidence(share)
@@ -152,6 +153,7 @@ def test_negative_counts_are_refused() -> None:
         Evidence(0.10, yes=-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", SHARES)
 def test_a_rate_at_or_below_the_low_one_holds_in_5_percent_at_most(share) -> None:
     rule = Evidence(share)
@@ -162,6 +164,7 @@ def test_a_rate_at_or_below_the_low_one_holds_in_5_percent_at_most(share) -> Non
     assert 0 < worst <= 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", SHARES)
 def test_a_rate_at_or_above_the_high_one_is_refuted_in_5_percent_at_most(share) -> None:
     rule = Evidence(share)

@@ -22,6 +22,7 @@ FIGURES: list[Figure] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.caption)
 def test_a_figure_is_the_same_bytes_each_time(figure: Figure) -> None:
     assert to_png(figure) == to_png(figure)
@@ -53,6 +54,7 @@ def test_a_small_figure_is_the_same_bytes_each_time_and_as_wide(figure: Figure) 
     assert (small == to_small_png(figure), imread(io.BytesIO(small)).shape[1]) == (True, 704)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.caption)
 def test_a_small_figure_takes_fewer_bytes(figure: Figure) -> None:
     assert len(to_small_png(figure)) < 0.6 * len(to_png(figure))

@@ -233,6 +233,7 @@ def test_threads_that_change_a_file_at_once_lose_nothing(tmp_path: Path) -> None
     assert read_text(path) == "16"
 
 
+@pytest.mark.slow
 def test_processes_that_change_a_file_at_once_lose_nothing_and_leave_nothing(
     tmp_path: Path,
 ) -> None:

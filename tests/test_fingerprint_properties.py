@@ -363,6 +363,7 @@ HELPERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "imported"),
     [

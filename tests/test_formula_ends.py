@@ -113,12 +113,14 @@ def outline(parser: MarkdownIt, text: str) -> list[object]:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(TEXTS)
 def test_a_text_reads_as_it_did_when_each_opener_looked_for_its_end(text: str) -> None:
     assert outline(markdown.parser(), text) == outline(slow_parser(), text)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(TEXTS, st.integers(0, 60))
 def test_every_end_is_the_one_that_looking_for_it_finds(text: str, cut: int) -> None:

@@ -26,6 +26,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("figure", "path"),
     [
@@ -44,6 +45,7 @@ def test_a_card_shows_the_first_figure_of_its_demos_or_the_one_it_names(
     assert (shown and shown.path) == path
 
 
+@pytest.mark.slow
 def test_a_caption_stays_beside_its_picture(root: Path) -> None:
     shown = read_gallery(root).of(replace(CARD, figure="two"))
 
@@ -55,6 +57,7 @@ def test_a_course_without_figures_has_an_empty_gallery(tmp_path: Path) -> None:
     assert read_gallery(tmp_path).of(CARD) is None
 
 
+@pytest.mark.slow
 def test_a_figure_that_is_drawn_no_more_goes(root: Path) -> None:
     (root / "figures" / "first" / "mine.png").write_bytes(b"not ours")
 
@@ -67,6 +70,7 @@ def test_a_figure_that_is_drawn_no_more_goes(root: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_nothing_is_written_when_a_figure_cannot_be_drawn(root: Path) -> None:
     before = {path: path.read_bytes() for path in (root / "figures").rglob("*.*")}
 

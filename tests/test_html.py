@@ -120,6 +120,7 @@ def test_a_script_address_is_no_link() -> None:
     assert "href" not in to_html("[x](javascript:alert)")
 
 
+@pytest.mark.slow
 @given(st.text("<>&\"'`*_[]()!#-|~$\\{}:c1n \n\tab"))
 def test_only_the_elements_of_markdown_come_out(markdown: str) -> None:
     assert Reader(to_html(markdown)).tags <= ALLOWED

@@ -107,6 +107,7 @@ def test_only_the_lab_imports_torch() -> None:
     assert users == {"lab"}
 
 
+@pytest.mark.slow
 def test_the_engine_names_no_demo() -> None:
     demos = [p.stem for p in (PACKAGE.parent / "demos").glob("[a-z]*.py")]
     engine = [p for p in modules() if unit(p) not in {"lab", "cli"}]

@@ -203,6 +203,7 @@ LINES = (
 )
 
 
+@pytest.mark.slow
 @example([("", "a"), ("", "a"), ("", "=")])
 @example([("    ", "a")])
 @example([("", "b | c"), ("", "|-|-|")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +49,7 @@ def test_a_mended_line_takes_the_place_of_the_old_one() -> None:
     assert list(lines) == ["a", "new", "c"]
 
 
+@pytest.mark.slow
 def test_reading_takes_at_most_three_times_the_memory_of_the_cards() -> None:
     answer = "\n".join(["A line of the answer, as long as they are."] * 12)
     text = "# Many\n\n" + "".join(CARD.format(n=n, answer=answer) for n in range(1000))

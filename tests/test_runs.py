@@ -61,6 +61,7 @@ def test_a_run_is_asked_for_by_everything_it_depends_on(
     assert cache.get(replace(REQUEST, **change)) is None
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.text(),

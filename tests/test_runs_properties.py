@@ -74,6 +74,7 @@ def exactly(value: object) -> object:
     return type(value).__name__, value
 
 
+@pytest.mark.slow
 @given(REQUESTS, RUNS)
 def test_what_was_put_in_comes_back_in_its_types(request_: Request, run: Run) -> None:
     with fresh_cache() as cache:
@@ -82,6 +83,7 @@ def test_what_was_put_in_comes_back_in_its_types(request_: Request, run: Run) ->
         assert exactly(RunCache(cache.folder).get(request_)) == exactly(run)
 
 
+@pytest.mark.slow
 @given(REQUESTS, REQUESTS, st.sampled_from(fields(Request)))
 def test_a_request_that_differs_in_one_field_has_another_key(
     one: Request, other: Request, field: object
@@ -126,6 +128,7 @@ def sound_or_ignored(cache: RunCache) -> bool:
     return exactly(run) == exactly(RUN)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_an_entry_that_was_cut_off_is_ignored(data: st.DataObject) -> None:
     with fresh_cache() as cache:
@@ -136,6 +139,7 @@ def test_an_entry_that_was_cut_off_is_ignored(data: st.DataObject) -> None:
         assert sound_or_ignored(cache)
 
 
+@pytest.mark.slow
 def test_an_entry_with_any_bit_turned_is_ignored_or_means_the_same(tmp_path: Path) -> None:
     cache = RunCache(tmp_path)
     cache.put(REQUEST, RUN)

@@ -148,6 +148,7 @@ def test_a_night_in_which_the_clock_is_changed_ends_at_four_by_the_wall(morning:
     assert day_ends(four - minutes(30), berlin) == four
 
 
+@pytest.mark.slow
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)), st.integers(-23 * 60, 23 * 60))
 def test_a_day_ends_when_the_next_begins(naive: datetime, west: int) -> None:
     zone, moment = timezone(minutes(west)), naive.replace(tzinfo=UTC)
@@ -176,6 +177,7 @@ def test_a_new_card_is_not_due() -> None:
     assert not is_due(NEW, NOON, UTC)
 
 
+@pytest.mark.slow
 @given(HISTORIES, st.sampled_from(Rating), GAPS)
 def test_a_clock_set_back_counts_as_no_time_gone_by(
     history: Sequence[tuple[Rating, timedelta]], rating: Rating, back: timedelta
@@ -194,6 +196,7 @@ def test_a_clock_set_back_counts_as_no_time_gone_by(
     )
 
 
+@pytest.mark.slow
 @given(HISTORIES, GAPS)
 def test_a_better_answer_never_brings_a_card_back_sooner(
     history: Sequence[tuple[Rating, timedelta]], gap: timedelta
@@ -208,6 +211,7 @@ def test_a_better_answer_never_brings_a_card_back_sooner(
     assert due == sorted(due)
 
 
+@pytest.mark.slow
 @given(HISTORIES, GAPS, st.text(max_size=8))
 def test_what_is_shown_is_what_is_stored(
     history: Sequence[tuple[Rating, timedelta]], gap: timedelta, seed: str
@@ -220,6 +224,7 @@ def test_what_is_shown_is_what_is_stored(
     assert plan == {rating: SCHEDULER.next(memory, rating, now, seed) for rating in Rating}
 
 
+@pytest.mark.slow
 @given(HISTORIES, GAPS, st.text(max_size=8))
 def test_fuzz_stays_within_its_range_and_in_order(
     history: Sequence[tuple[Rating, timedelta]], gap: timedelta, seed: str
@@ -267,6 +272,7 @@ def test_fuzz_differs_from_answer_to_answer() -> None:
     assert len(spread) > 5
 
 
+@pytest.mark.slow
 @given(HISTORIES)
 def test_a_memory_survives_being_written_down(
     history: Sequence[tuple[Rating, timedelta]],
@@ -276,6 +282,7 @@ def test_a_memory_survives_being_written_down(
     assert Memory.from_dict(json.loads(json.dumps(memory.to_dict()))) == memory
 
 
+@pytest.mark.slow
 @given(HISTORIES, st.text(max_size=8))
 def test_a_written_log_played_again_gives_the_same_memory(
     history: Sequence[tuple[Rating, timedelta]], seed: str
@@ -295,6 +302,7 @@ def test_a_written_log_played_again_gives_the_same_memory(
     assert again == memory
 
 
+@pytest.mark.slow
 @given(HISTORIES)
 def test_intervals_and_stabilities_stay_within_bounds(
     history: Sequence[tuple[Rating, timedelta]],

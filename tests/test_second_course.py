@@ -243,6 +243,7 @@ def entries(tmp_path_factory: pytest.TempPathFactory) -> list[Entry | None]:
         return judged(COURSE)
 
 
+@pytest.mark.slow
 def test_every_claim_comes_out_as_stated_where_it_can_run(entries: list[Entry | None]) -> None:
     expected = [
         Status.NOT_RUN
@@ -270,6 +271,7 @@ def test_its_ledger_is_current_and_follows_from_its_values() -> None:
     assert (done.exit_code, notes) == (0, {"the demo needs a CUDA device"}), done.output
 
 
+@pytest.mark.slow
 def test_what_its_verdicts_rest_on_is_told_for_each_card() -> None:
     told = [cli(ROOT, "why", str(card.id)) for card in CARDS]
 

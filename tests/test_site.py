@@ -100,6 +100,7 @@ def test_every_card_is_an_article_of_its_deck_once(pages: dict[str, Tree.Element
     }
 
 
+@pytest.mark.slow
 def test_ids_are_unique_on_each_page(pages: dict[str, Tree.Element]) -> None:
     counts = {name: Counter(attributes(tree, "id")) for name, tree in pages.items()}
 
@@ -210,6 +211,7 @@ MIXED = st.lists(st.one_of(TEXTS, PIECES), max_size=8).map("".join)
 HARMLESS = {"href", "class", "src", "alt", "style", "start"}
 
 
+@pytest.mark.slow
 @given(markdown=MIXED)
 def test_no_text_becomes_markup_of_its_own(markdown: str) -> None:
     writer = Writer(lambda _: "media/x.png")
@@ -222,6 +224,7 @@ def test_no_text_becomes_markup_of_its_own(markdown: str) -> None:
     assert not [href for href in attributes(tree, "href") if href.startswith("javascript")]
 
 
+@pytest.mark.slow
 @given(text=MIXED)
 def test_words_of_a_search_are_one_line(text: str) -> None:
     assert not re.search(r"\s\s|\n", plain(text))

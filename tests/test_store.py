@@ -486,6 +486,7 @@ def happen(store: Store, what: Rating | str, key: CardKey, now: datetime) -> Non
         getattr(store, what)(key, now)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(HAPPENINGS)
 def test_the_states_can_be_made_from_the_log_alone(
@@ -505,6 +506,7 @@ def test_the_states_can_be_made_from_the_log_alone(
         assert (all_states(store), store.check()) == (before, [])
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(HAPPENINGS, st.sampled_from([Rating.HARD, "bury", "suspend", "flag"]))
 def test_a_deed_and_its_undo_leave_no_trace_but_in_the_log(
@@ -524,6 +526,7 @@ def test_a_deed_and_its_undo_leave_no_trace_but_in_the_log(
         assert after == before
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(HAPPENINGS, st.integers(-2, 30))
 def test_what_there_is_to_ask_follows_from_the_states(
@@ -640,6 +643,7 @@ with open_store(Path(path), UTC) as store:
 """
 
 
+@pytest.mark.slow
 def test_processes_that_answer_the_same_cards_lose_nothing_and_count_nothing_twice(
     path: Path,
 ) -> None:

@@ -60,6 +60,7 @@ def test_a_still_of_several_decoders_names_them() -> None:
     assert (np.shape(drawn.pixels)[:2], drawn.columns) == ((1, 3), ["β 0", "β 1", "β 2"])
 
 
+@pytest.mark.slow
 def test_a_plane_is_the_same_bytes_each_time() -> None:
     assert (to_png(PLANE), to_json(PLANE)) == (to_png(PLANE), PACKED)
 
@@ -221,6 +222,7 @@ def with_layers(change: Callable[[list[Any]], list[Any]]) -> Plane:
     return replace(PLANE, decoders={"": replace(made, layers=change(list(made.layers)))})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("misfit", MISFITS.values(), ids=MISFITS)
 def test_data_that_do_not_fit_are_named_and_nothing_is_written(
     tmp_path: Path, misfit: Callable[[], Plane]
@@ -231,6 +233,7 @@ def test_data_that_do_not_fit_are_named_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_course_keeps_the_data_beside_the_picture(tmp_path: Path) -> None:
     sizes = draw(tmp_path, "demo", "code", {"touch": PLANE, "bars": Bars("", {"a": 1.0})})
     touch, bars = read_gallery(tmp_path).pictures["demo"]
@@ -240,6 +243,7 @@ def test_a_course_keeps_the_data_beside_the_picture(tmp_path: Path) -> None:
     assert sizes["touch"] > len(PACKED.encode())
 
 
+@pytest.mark.slow
 def test_data_of_a_figure_that_is_no_plane_any_more_go(tmp_path: Path) -> None:
     draw(tmp_path, "demo", "code", {"touch": PLANE})
 

@@ -47,6 +47,7 @@ def reviewed(tmp_path: Path) -> Iterator[Collection]:
     opened.close()
 
 
+@pytest.mark.slow
 def test_every_review_stays(reviewed: Collection, tmp_path: Path) -> None:
     before = reviews(reviewed)
 
@@ -55,6 +56,7 @@ def test_every_review_stays(reviewed: Collection, tmp_path: Path) -> None:
     assert (reviews(reviewed), before[1]) == (before, 6)
 
 
+@pytest.mark.slow
 def test_notes_are_updated_and_none_is_new_or_in_conflict(
     reviewed: Collection, tmp_path: Path
 ) -> None:
@@ -64,6 +66,7 @@ def test_notes_are_updated_and_none_is_new_or_in_conflict(
     assert len(log.updated) == 4
 
 
+@pytest.mark.slow
 def test_what_shows_a_figure_can_be_touched_and_shows_it_once(
     reviewed: Collection, tmp_path: Path
 ) -> None:
@@ -76,6 +79,7 @@ def test_what_shows_a_figure_can_be_touched_and_shows_it_once(
     assert [back.count("<img") for back in backs.values()] == [1, 1, 1, 0]
 
 
+@pytest.mark.slow
 def test_the_script_is_copied_once_and_nothing_is_missing_or_unused(
     reviewed: Collection, tmp_path: Path
 ) -> None:
@@ -107,6 +111,7 @@ def test_an_equal_build_is_an_equal_package(tmp_path: Path) -> None:
     assert first == second
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["{}", "alert(1)", ""])
 def test_data_that_are_no_plane_are_no_part_of_a_package(tmp_path: Path, content: str) -> None:
     build(tmp_path, AFTER, NOW)

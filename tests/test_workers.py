@@ -150,6 +150,7 @@ def test_what_a_demo_prints_does_not_garble_the_reply(
     assert workers.submit(ask(make_course, end="print")).result().error == "none"
 
 
+@pytest.mark.slow
 def test_an_exception_is_what_the_run_came_to(make_course: MakeCourse, workers: OnExecutor) -> None:
     run = workers.submit(ask(make_course, end="raise")).result()
 
@@ -283,6 +284,7 @@ def test_joined_processes_share_the_processors(monkeypatch: pytest.MonkeyPatch) 
     assert processors() == max(1, alone // 2)
 
 
+@pytest.mark.slow
 def test_each_child_gets_its_share_of_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vaeflash.workers.processors", lambda: 8)
 

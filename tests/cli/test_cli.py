@@ -390,6 +390,7 @@ def test_ctrl_c_stops_a_demo_that_never_ends_and_keeps_finished_runs(
     assert (process.returncode, "Traceback" in told, len(runs), ledger) == (130, False, 4, 1)
 
 
+@pytest.mark.slow
 def test_a_broken_pipe_is_no_error(make_course: MakeCourse) -> None:
     course = course_of(make_course, VERIFIED)
     command = f"{sys.executable} -m vaeflash --course {course.root} list --json | head -c 1"

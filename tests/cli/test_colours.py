@@ -63,6 +63,7 @@ def test_the_usual_colours_do_not(name: str) -> None:
     assert contrast(usual[name], "#ffffff") < 3
 
 
+@pytest.mark.slow
 def test_every_style_that_the_commands_name_has_our_colours() -> None:
     folder = Path(vaeflash.cli.__file__).parent
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py")]

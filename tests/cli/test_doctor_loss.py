@@ -44,6 +44,7 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "said", "code"),
     [
@@ -60,6 +61,7 @@ def test_a_loss_is_told_what_it_amounts_to(script: Path, name: str, said: str, c
     assert (said in " ".join(result.stdout.split()), result.exit_code) == (True, code)
 
 
+@pytest.mark.slow
 def test_the_json_says_the_same(script: Path) -> None:
     document = json.loads(cli("doctor", "--loss", f"{script}:averaged", "--json").stdout)
 

@@ -77,6 +77,7 @@ CASES: dict[str, tuple[Any, ...]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_verdict_is_explained(make_course: MakeCourse, case: str, snapshot: object) -> None:
     assert shown(checked(make_course, *CASES[case])) == snapshot
@@ -97,6 +98,7 @@ def test_a_card_without_claims_says_so(make_course: MakeCourse) -> None:
     assert "This card states no claim" in shown(course)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("case", CASES)
 def test_all_but_the_commands_fits_the_terminal(
@@ -141,6 +143,7 @@ def test_the_commands_are_those_of_the_runs_and_the_controls(make_course: MakeCo
 SEEDS = st.integers(1, 60).map(lambda n: [str(1000 + i) for i in range(n)])
 
 
+@pytest.mark.slow
 @given(SEEDS, st.data())
 def test_no_seed_that_said_no_is_folded_away(seeds: list[str], data: st.DataObject) -> None:
     yes = data.draw(st.sets(st.sampled_from(seeds)))
@@ -162,6 +165,7 @@ columns = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(columns, st.integers(10, 100))
 def test_every_column_stands_in_one_table(table: list[tuple[str, list[str]]], width: int) -> None:
     placed = [title for block in blocks(table, width) for title, _ in block[2:]]

@@ -227,6 +227,7 @@ EVERY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Glyph")
 @pytest.mark.parametrize("arguments", EVERY, ids=" ".join)
 def test_no_command_says_what_is_obeyed(
@@ -340,6 +341,7 @@ def test_a_name_that_runs_is_quoted_where_it_is_suggested(
     assert "vaeflash demo '$(id)'" in done.output
 
 
+@pytest.mark.slow
 def test_a_report_of_pytest_shows_it(pytester: pytest.Pytester, make_course: MakeCourse) -> None:
     meta = f":demo coin\n:claim heads == {EVIL}"
     course = renamed(make_course(cards={"deck": deck(card("a", meta))}, demos={"coin": COIN}))

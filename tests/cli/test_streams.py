@@ -97,6 +97,7 @@ def test_an_order_to_the_terminal_is_seen(way: str) -> None:
     assert "\ufffd]0;own" in told  # a column is as wide as the order is unseen
 
 
+@pytest.mark.slow
 @given(NASTY)
 def test_a_table_keeps_its_shape(text: str) -> None:
     widths = {cell_len(line) for line in OWN.sub("", printed(table(text))).split("\n")[:-1]}
@@ -238,6 +239,7 @@ def test_who_goes_on_writing_is_told_again() -> None:
     assert told == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "told"),
     [

@@ -137,6 +137,7 @@ def test_a_temperature_of_one_changes_nothing() -> None:
     assert otherwise()["cold_distance"] == pytest.approx(otherwise()["vae_distance"])
 
 
+@pytest.mark.slow
 def test_few_that_are_all_have_the_distance_of_all() -> None:
     assert otherwise()["few_frechet"] == otherwise()["unseen_frechet"]
 

@@ -48,6 +48,7 @@ def test_of_draws_from_the_prior_as_many_lie_beyond_as_the_lesson_says() -> None
     torch.testing.assert_close(demo.beyond(draws, distances), expected, atol=4e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_the_figure_switches_between_three_decoders() -> None:
     figure = measured().figures["plane"]
 

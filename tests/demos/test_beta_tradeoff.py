@@ -72,6 +72,7 @@ def test_without_a_warm_up_the_sixth_vae_is_the_third():
     assert metrics["warm_kl_nats"] == metrics["kl_1_nats"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [28, 14, 7])
 def test_samples_have_the_size_of_the_digits(side):
     images = measured(side=side).figures["samples"].pixels

@@ -27,6 +27,7 @@ def measured(seed: int = 0, **params: Any) -> Result:
     return DEMO.run(DEMO.Params(**settings), Bench(seed, needs=SOURCE.needs))
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
@@ -67,6 +68,7 @@ def test_the_kl_is_that_of_torch_distributions():
     torch.testing.assert_close(kl, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("params", "beta"), [({}, 4.5), ({"radius": 2.0}, 2.0), ({"variance": 2.0}, 2.25)]
 )

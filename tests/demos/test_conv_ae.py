@@ -118,10 +118,12 @@ def test_a_code_that_sums_ink_does_not_move() -> None:
     assert demo.code_moves(network, narrow, 4) == pytest.approx(0, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_code_that_stays_has_not_moved() -> None:
     assert measure(shift=0)["code_moves"] == 0
 
 
+@pytest.mark.slow
 def test_saved_halves_change_nothing_and_the_twins_do() -> None:
     own, other = (measure(decoder=decoder) for decoder in ("own", "twin"))
 
@@ -138,6 +140,7 @@ def test_cutting_after_the_training_judges_the_cut_network() -> None:
     assert (cut["train_mse"], cut["test_mse"] != whole["test_mse"]) == (whole["train_mse"], True)
 
 
+@pytest.mark.slow
 def test_halfway_is_where_half_the_steps_end() -> None:
     assert measure(steps=8)["half_mse"] == measure(steps=4)["test_mse"]
 

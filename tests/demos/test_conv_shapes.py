@@ -136,6 +136,7 @@ def test_the_adjoint_is_the_gradient() -> None:
     torch.testing.assert_close(x.grad, transposed)
 
 
+@pytest.mark.slow
 def test_the_best_linear_guess_misses_three_quarters_of_the_square() -> None:
     squares = [measure(seed)["least_squares_error"] ** 2 for seed in range(10)]
 

@@ -28,6 +28,7 @@ def measured(seed: int = 0, **params: Any) -> Result:
     return DEMO.run(DEMO.Params(**settings), Bench(seed, needs=SOURCE.needs))
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 

@@ -37,6 +37,7 @@ def test_the_square_is_a_square() -> None:
     assert (hidden.any(0).sum().item(), hidden.any(1).sum().item()) == (14, 14)
 
 
+@pytest.mark.slow
 def test_the_square_reaches_every_pixel() -> None:
     x = demo.damaged(torch.ones(20_000, 784), demo.Params(damage="square"), generator())
 

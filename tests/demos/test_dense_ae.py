@@ -27,10 +27,12 @@ def measured(seed: int = 0, **params: Any) -> Result:
     return DEMO.run(DEMO.Params(**settings), Bench(seed, needs=SOURCE.needs))
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hidden", "latent"), [(200, 20), (201, 20), (64, 2)])
 def test_parameters_are_weights_plus_one_bias_a_unit(hidden, latent):
     weights = 2 * 784 * hidden + 2 * hidden * latent
@@ -45,6 +47,7 @@ def test_the_published_network_has_322804_parameters():
     assert measured().metrics["params"] == 322_804
 
 
+@pytest.mark.slow
 def test_the_widths_are_read_off_the_network():
     assert measured(latent=7).metrics["widths"] == (784, 200, 7, 200, 784)
 
@@ -56,6 +59,7 @@ def test_equal_seeds_measure_the_same():
     assert again.metrics == measured(3, steps=20).metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["test_mse", "mean_image_mse"])
 def test_another_seed_draws_another_network_and_other_data(name):
     assert measured(0).metrics[name] != measured(1).metrics[name]
@@ -69,6 +73,7 @@ def test_the_mean_of_training_digits_is_measured_on_unseen_ones():
     assert measured().metrics["test_digits"] == len(digits.test)
 
 
+@pytest.mark.slow
 def test_the_training_loss_is_the_error_that_is_measured():
     one_epoch = measured(lr=0.0, steps=125)
 
@@ -109,6 +114,7 @@ def test_few_examples_are_learned_by_heart():
     assert metrics["test_mse"] > 4 * metrics["train_mse"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
     ("name", "kept", "broken"),
@@ -132,6 +138,7 @@ def test_sigmoid_keeps_pixels_between_0_and_1_and_a_linear_head_does_not(seed):
     assert linear["lowest"] < 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_ten_classes_are_shown_unless_the_first_ten_digits_are(seed):
     classes = [measured(seed, show=show).metrics["classes_shown"] for show in ("classes", "first")]
@@ -139,6 +146,7 @@ def test_ten_classes_are_shown_unless_the_first_ten_digits_are(seed):
     assert classes[0] == 10 > classes[1]
 
 
+@pytest.mark.slow
 def test_the_picture_has_a_row_for_each_way_and_a_column_for_each_digit():
     picture = measured(columns=5).figures["digits"]
 
@@ -147,6 +155,7 @@ def test_the_picture_has_a_row_for_each_way_and_a_column_for_each_digit():
     assert measured(columns=5).metrics["digits_shown"] == 5
 
 
+@pytest.mark.slow
 def test_the_loss_curve_is_drawn_once_there_is_one():
     assert "loss" not in measured().figures
     assert len(measured(steps=20).figures["loss"].x) == 1

@@ -31,6 +31,7 @@ def test_maps_come_back_in_their_own_shape(halvings: int) -> None:
     assert demo.Autoencoder(halvings, 2)(x).shape == x.shape
 
 
+@pytest.mark.slow
 def test_parameters_are_counted_by_hand() -> None:
     down = (27 * 8 + 8) + (27 * 8 * 16 + 16) + (16 * 4 + 4)
     up = (4 * 16 + 16) + (27 * 16 * 8 + 8) + (27 * 8 + 1)
@@ -38,6 +39,7 @@ def test_parameters_are_counted_by_hand() -> None:
     assert measure()["parameters"] == down + up
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("halvings", "channels", "numbers"), [(2, 4, 2916), (3, 4, 500), (3, 23, 2875)]
 )
@@ -63,5 +65,6 @@ def test_the_middle_is_cut_across_z_and_y() -> None:
     assert (across_y[:17] == 0.25).all()
 
 
+@pytest.mark.slow
 def test_a_short_training_lowers_the_error() -> None:
     assert measure(steps=8)["mse"] < measure()["mse"]

@@ -37,6 +37,7 @@ def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
 
+@pytest.mark.slow
 @given(labels=PICTURES)
 def test_the_gradient_is_scipys(labels):
     cross = ndimage.generate_binary_structure(2, 1)
@@ -46,6 +47,7 @@ def test_the_gradient_is_scipys(labels):
     np.testing.assert_array_equal(DEMO.gradient(labels), grown != shrunk)
 
 
+@pytest.mark.slow
 @given(labels=PICTURES)
 def test_the_difference_is_the_labs_but_for_the_last_row_and_column(labels):
     found = DEMO.difference(labels, "both_axes")
@@ -81,6 +83,7 @@ def test_a_window_near_the_border_is_no_square(v, u, square):
     assert (window.shape == (8, 8)) is square
 
 
+@pytest.mark.slow
 @given(labels=arrays(bool, (20, 24)))
 def test_the_mask_keeps_all_that_fits_and_nothing_else(labels):
     v, u = np.indices(labels.shape)

@@ -48,10 +48,12 @@ def sheet():
     return DEMO.Sheet.of(surface, torch.device("cpu"))
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
 
+@pytest.mark.slow
 def test_equal_windows_make_equal_networks():
     metrics = measured(edges=0.0, mixed=0.0).metrics
 
@@ -65,6 +67,7 @@ def test_other_windows_make_other_networks():
     assert len({metrics[f"{name}_bce"] for name in ("uniform", "mixed", "edges")}) == 3
 
 
+@pytest.mark.slow
 def test_where_the_ink_share_is_the_sheets_nothing_is_lowered():
     metrics = measured(edges=0.0).metrics
 
@@ -95,6 +98,7 @@ def test_false_ink_is_counted_in_blank_tiles_alone():
     assert DEMO.false_ink(logits, ink) == pytest.approx(128 / 768)
 
 
+@pytest.mark.slow
 @given(data=st.data(), n=st.integers(2, 30))
 def test_the_auc_is_the_share_of_pairs_in_the_right_order(data, n):
     scores = data.draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n))

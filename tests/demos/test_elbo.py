@@ -132,6 +132,7 @@ def test_a_diagonal_q_is_exact_at_right_angles() -> None:
     assert measure(angle=90.0)["gap_nats"] == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_training_raises_the_bound_and_no_model_beats_the_best() -> None:
     before, after = measure(), measure(steps=60)
 

@@ -30,6 +30,7 @@ def test_in_eval_mode_they_do_not() -> None:
     assert measure(mode="eval")["gap"] < 1e-6
 
 
+@pytest.mark.slow
 def test_without_neighbours_nobody_can_interfere() -> None:
     assert measure(others=0)["gap"] == 0
 

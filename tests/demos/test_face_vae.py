@@ -50,6 +50,7 @@ def measure(**params: Any) -> dict[str, Any]:
 # Training, once for all
 
 
+@pytest.mark.slow
 def test_what_was_trained_before_is_taken_again() -> None:
     recipe = faces.Recipe(epochs=1)
 
@@ -75,6 +76,7 @@ def test_a_run_is_the_same_whether_it_trains_or_not() -> None:
     assert dict(demo.run(demo.Params(epochs=1), bench()).metrics) == known
 
 
+@pytest.mark.slow
 def test_training_leaves_the_global_generator_alone() -> None:
     lab = bench(1)
     before = torch.get_rng_state()
@@ -84,6 +86,7 @@ def test_training_leaves_the_global_generator_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.slow
 def test_another_seed_is_trained_anew() -> None:
     recipe = faces.Recipe(epochs=0)
 
@@ -155,12 +158,14 @@ def test_the_first_turned_number_lies_along_the_direction() -> None:
     torch.testing.assert_close(turned[:, 0], codes @ direction / direction.norm())
 
 
+@pytest.mark.slow
 def test_one_turned_number_explains_what_the_direction_does() -> None:
     measured = measure(units="turned")
 
     assert measured["best_unit_r2"] >= measured["direction_r2"] * (1 - 1e-4)
 
 
+@pytest.mark.slow
 def test_turning_changes_no_direction() -> None:
     assert measure(units="turned")["direction_r2"] == measure()["direction_r2"]
 
@@ -183,12 +188,14 @@ def test_the_middle_is_halfway_in_each_gradual_factor() -> None:
     torch.testing.assert_close(pairs.between(0.5).skin, middle)
 
 
+@pytest.mark.slow
 def test_the_middle_of_one_person_is_that_person() -> None:
     measured = measure(apart=0.0)
 
     assert measured["middle_by_codes_mse"] == pytest.approx(measured["middle_rebuilt_mse"])
 
 
+@pytest.mark.slow
 def test_one_code_has_no_variety() -> None:
     assert measure(samples="centre")["samples_diversity"] == 0
 
@@ -206,6 +213,7 @@ def test_figures_are_in_range() -> None:
     assert all(grid.min() >= 0 and grid.max() <= 1 for grid in pictures)
 
 
+@pytest.mark.slow
 def test_photographs_are_asked_for_all_but_the_truth(tmp_path: Path) -> None:
     for kind in (False, True):
         people = sample(20, torch.Generator().manual_seed(int(kind))).wearing(glasses=kind)

@@ -37,6 +37,7 @@ def measured(**params: Any) -> Result:
     return DEMO.run(DEMO.Params(**params), Bench(0, needs=SOURCE.needs))
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
@@ -106,6 +107,7 @@ def test_air_lies_beside_the_sheet_and_holds_no_ink():
     assert places.ink.tolist() == [True] * 6 + [False] * 30
 
 
+@pytest.mark.slow
 def test_without_air_the_scan_is_the_sheet():
     metrics = measured(air=0.0).metrics
 
@@ -123,6 +125,7 @@ def test_no_ink_is_wrong_where_there_is_ink():
 # What both demos on ink share
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=40))
 def test_the_auc_is_the_share_of_pairs_in_order(places):
     ink = [score for score, held in places if held]

@@ -85,6 +85,7 @@ def test_training_on_voxels_learns_voxels(target):
     assert after["seen_volume_left"] < before["seen_volume_left"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["ink", "joint"])
 def test_training_on_ink_learns_how_rare_it_is(target):
     before, after = (measured(target=target, steps=n).metrics for n in (0, 20))
@@ -181,6 +182,7 @@ def test_of_two_batches_no_correlation_is_told():
     assert DEMO.correlation(torch.zeros(2), torch.zeros(2)) == 0
 
 
+@pytest.mark.slow
 def test_the_figures_have_their_sizes():
     figures = measured(steps=20).figures
 

@@ -37,6 +37,7 @@ def test_the_mixed_term_is_worth_what_the_worked_example_says() -> None:
     assert term.item() == pytest.approx(0.160, abs=5e-4)
 
 
+@pytest.mark.slow
 def test_the_mixed_kl_shrinks_the_posterior(default: dict[str, Any]) -> None:
     assert default["rival_std"] < 0.5 * default["closed_std"]
 
@@ -45,6 +46,7 @@ def test_the_mixed_kl_raises_the_true_one(default: dict[str, Any]) -> None:
     assert default["rival_kl_nats"] > default["closed_kl_nats"]
 
 
+@pytest.mark.slow
 def test_with_the_same_kl_the_rival_is_the_same_vae() -> None:
     measured = measure(kl="closed")
     names = ("std", "kl_nats", "loss_nats", "mse")
@@ -54,6 +56,7 @@ def test_with_the_same_kl_the_rival_is_the_same_vae() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_first_vae_does_not_depend_on_its_rival(default: dict[str, Any]) -> None:
     assert measure(kl="none")["closed_loss_nats"] == default["closed_loss_nats"]
 
@@ -64,10 +67,12 @@ def test_without_training_both_are_as_they_began() -> None:
     assert measured["rival_loss_nats"] == measured["closed_loss_nats"]
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_results(default: dict[str, Any]) -> None:
     assert measure() == default
 
 
+@pytest.mark.slow
 def test_the_seed_changes_the_result(default: dict[str, Any]) -> None:
     assert measure(1)["closed_loss_nats"] != default["closed_loss_nats"]
 

@@ -108,6 +108,7 @@ def test_a_random_direction_is_as_long() -> None:
     assert demo.random_like(v, torch.Generator()).norm() == pytest.approx(float(v.norm()), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_twins_are_the_same_people() -> None:
     trained = fit()
     pair = demo.twins(trained)
@@ -134,6 +135,7 @@ def test_a_beard_is_below_the_eyes_for_the_most_part() -> None:
     assert demo.below(beard).square().sum() > 0.9 * beard.square().sum()
 
 
+@pytest.mark.slow
 def test_without_strength_nothing_happens() -> None:
     measured = measure(strength=0.0)
 
@@ -144,12 +146,14 @@ def test_without_strength_nothing_happens() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_rival_may_be_the_same() -> None:
     measured = measure(pasted_in="codes")
 
     assert measured["pasted_closed"] == measured["added_closed"]
 
 
+@pytest.mark.slow
 def test_a_vector_of_more_faces_is_more_alike() -> None:
     assert measure(average=40)["few_cosine"] > measure()["few_cosine"]
 
@@ -160,6 +164,7 @@ def test_figures_are_in_range() -> None:
     assert all(grid.min() >= 0 and grid.max() <= 1 for grid in pictures)
 
 
+@pytest.mark.slow
 def test_photographs_have_no_truth_to_compare_with(tmp_path: Path) -> None:
     for kind in (False, True):
         people = sample(20, torch.Generator().manual_seed(int(kind))).wearing(glasses=kind)

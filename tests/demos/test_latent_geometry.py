@@ -93,6 +93,7 @@ def test_permuted_codes_do_not_agree() -> None:
     assert abs(measure(permuted=True)["agreement"]) < 0.15
 
 
+@pytest.mark.slow
 def test_one_number_is_all_there_is() -> None:
     metrics = measure(latent=1)
 

@@ -107,6 +107,7 @@ def test_a_walk_begins_and_ends_at_codes_of_its_digits_that_the_judge_knows() ->
         assert list(end) == mu[own][shown[own, digit].argmax()].tolist()
 
 
+@pytest.mark.slow
 def test_the_figure_is_a_plane_with_the_rounded_layers() -> None:
     figure = measured().figures["plane"]
 

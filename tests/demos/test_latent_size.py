@@ -31,6 +31,7 @@ def test_the_error_of_pca_is_that_of_scikit_learn() -> None:
     assert measured().metrics["pca_mse_8"] == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_equal_codes_are_one_network() -> None:
     metrics = measured(same=3).metrics
 
@@ -49,6 +50,7 @@ def test_without_hidden_layers_two_matrices_are_left() -> None:
     assert [tuple(p.shape) for p in model.parameters() if p.dim() == 2] == [(5, 784), (784, 5)]
 
 
+@pytest.mark.slow
 def test_before_training_the_error_is_the_mean_images() -> None:
     metrics = measured(steps=0).metrics
 
@@ -63,10 +65,12 @@ def test_blur_is_less_sharp() -> None:
     assert demo.sharpness_of(blurred.flatten(1)) < demo.sharpness_of(x.flatten(1))
 
 
+@pytest.mark.slow
 def test_the_picture_has_a_row_for_each_size() -> None:
     assert tuple(measured().figures["digits"].pixels.shape) == (5, 10, 28, 28)
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_results() -> None:
     again = demo.run(demo.Params(same=3, steps=15), Bench(0, needs=demo.NEEDS))
 

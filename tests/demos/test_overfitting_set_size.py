@@ -81,6 +81,7 @@ def test_sets_and_new_cubes_share_no_plane():
     assert (data.cubes(500, "cubes", lab).max(), data.new.min()) == (0, 1)
 
 
+@pytest.mark.slow
 def test_with_one_size_and_one_network_all_four_trainings_are_one():
     metrics = measured(times=1, other="residual").metrics
 
@@ -88,6 +89,7 @@ def test_with_one_size_and_one_network_all_four_trainings_are_one():
     assert len({metrics[name] for name in ends}) == 1
 
 
+@pytest.mark.slow
 def test_the_other_network_may_be_given_more_cubes():
     crossed = measured(size=25, times=1, other="residual", other_times=2).metrics
 
@@ -101,6 +103,7 @@ def test_without_shortcuts_the_network_is_another():
     assert metrics["small_mse"] != metrics["other_small_mse"]
 
 
+@pytest.mark.slow
 def test_averaged_the_loss_of_a_set_is_its_mean_squared_error():
     metrics = measured().metrics
 
@@ -128,6 +131,7 @@ def test_each_cube_is_seen_as_often_as_the_batches_make_it():
     assert measured().metrics["passes"] == 4 * 25 / 50
 
 
+@pytest.mark.slow
 def test_without_steps_there_is_no_curve():
     assert set(measured(steps=0).figures) == {"gaps"}
 

@@ -120,12 +120,14 @@ def test_with_the_sum_the_judged_network_is_the_healthy_one():
     assert metrics["loss"] == metrics["healthy_loss"]
 
 
+@pytest.mark.slow
 def test_sixty_steps_tell_the_two_reductions_apart():
     mean, total = trained(), trained(reduction="sum")
 
     assert mean["kl_nats"] < 0.05 < 1 < total["kl_nats"]
 
 
+@pytest.mark.slow
 def test_a_warm_up_that_never_ends_keeps_the_code():
     assert trained(warmup=100_000)["kl_nats"] > 0.5
 

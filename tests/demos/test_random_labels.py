@@ -117,6 +117,7 @@ def test_fitted_are_labels_on_their_side_of_zero():
     assert DEMO.fit(Echo(), data) == 0.75
 
 
+@pytest.mark.slow
 def test_with_nothing_shuffled_and_all_visible_the_three_networks_are_one():
     metrics = measured(shuffled=0.0, invisible=40.0).metrics
 
@@ -129,5 +130,6 @@ def test_the_network_has_the_weights_that_its_lesson_names():
     assert measured().metrics["weights"] == 33_945
 
 
+@pytest.mark.slow
 def test_without_steps_there_are_no_curves():
     assert set(measured(steps=0).figures) == {"fit"}

@@ -56,6 +56,7 @@ def test_the_mean_of_quotients_is_geometric():
     assert DEMO.mean_ratio([(4.0, 1.0), (1.0, 1.0)]) == pytest.approx(2)
 
 
+@pytest.mark.slow
 def test_a_single_set_has_no_jump():
     assert torch.isnan(torch.tensor(measured(sets=1).metrics["jump"]))
 
@@ -75,6 +76,7 @@ def test_the_same_set_again_is_no_other_one():
     assert len({one.first_mse for one in fresh}) == 3
 
 
+@pytest.mark.slow
 def test_before_the_first_step_a_set_has_the_loss_that_is_printed_first():
     one = rounds(size=25, batch=25, sets=1)[0]
 
@@ -88,11 +90,13 @@ def test_the_first_set_is_learnt_alike_whatever_comes_next():
     assert torch.equal(fresh.losses, same.losses)
 
 
+@pytest.mark.slow
 def test_the_curve_runs_through_all_sets():
     curve = measured().figures["saw"]
 
     assert list(curve.x) == list(range(1, 13))
 
 
+@pytest.mark.slow
 def test_without_steps_there_is_no_curve():
     assert measured(steps=0).figures == {}

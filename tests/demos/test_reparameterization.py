@@ -64,6 +64,7 @@ def test_the_variance_of_the_pathwise_estimate_is_that_of_its_formula() -> None:
     )
 
 
+@pytest.mark.slow
 def test_sample_cuts_the_encoder_off_the_reconstruction(default: dict[str, Any]) -> None:
     names = (
         "reconstruction_reaches_encoder",
@@ -74,12 +75,14 @@ def test_sample_cuts_the_encoder_off_the_reconstruction(default: dict[str, Any])
     assert [default[name] for name in names] == [0, 1, 1]
 
 
+@pytest.mark.slow
 def test_with_rsample_the_rival_is_the_same_vae() -> None:
     measured = measure(how="rsample")
 
     assert [measured[name] for name in TRAINED] == [measured[name] for name in BY_HAND]
 
 
+@pytest.mark.slow
 def test_the_first_vae_does_not_depend_on_its_rival(default: dict[str, Any]) -> None:
     measured = measure(how="by_variance")
 
@@ -100,6 +103,7 @@ def test_noise_on_the_wrong_device_is_refused() -> None:
         demo.on_device("meta", "randn")
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_results(default: dict[str, Any]) -> None:
     assert measure() == default
 

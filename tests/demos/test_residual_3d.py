@@ -42,16 +42,19 @@ def model(kind: str, **params: Any) -> Any:
     return DEMO.Autoencoder(kind, DEMO.Params(**SMALL | params), 0.3)
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
 
+@pytest.mark.slow
 def test_the_figures_are_there_with_and_without_training():
     names = [set(measured(**params).figures) for params in ({}, {"steps": 0})]
 
     assert names == [{"slices", "training"}, {"slices"}]
 
 
+@pytest.mark.slow
 def test_without_a_difference_nothing_differs():
     metrics = measured(pair="same").metrics
 
@@ -130,6 +133,7 @@ def test_a_mean_ratio_is_geometric_and_leaves_out_the_start():
     assert ratio == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_both_networks_of_a_pair_see_all_steps():
     metrics = measured(steps=24).metrics
 
@@ -137,6 +141,7 @@ def test_both_networks_of_a_pair_see_all_steps():
     assert metrics["slowdown"] >= 1
 
 
+@pytest.mark.slow
 def test_cubes_of_both_scrolls_have_the_side_that_is_asked_for():
     data = CUT(12, Bench(0, needs=SOURCE.needs))
 

@@ -31,6 +31,7 @@ def default() -> Result:
     return measured()
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists(default):
     assert set(default.metrics) == SOURCE.metrics
 
@@ -62,12 +63,14 @@ def test_the_numbers_before_the_code_are_those_of_the_corrected_formula(layers):
     assert metrics["flat"] == 32**3 * 4 / 4**layers == math.prod(metrics["bottleneck"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cube", [16, 48, 64])
 def test_the_listings_count_fits_no_other_cube(cube):
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
         measured(cube=cube, latent=8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cube", [16, 48])
 def test_the_count_from_the_layers_fits_every_cube(cube):
     assert measured(cube=cube, count="from_layers", latent=8).metrics["out"] == (1, 1, *[cube] * 3)

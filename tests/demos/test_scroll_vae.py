@@ -51,6 +51,7 @@ def measured(**params: Any) -> Result:
     return DEMO.run(DEMO.Params(**settings), Bench(0, needs=SOURCE.needs))
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
@@ -75,6 +76,7 @@ def test_only_the_full_one_asks_for_a_gpu():
     assert "cuda" not in SOURCE.needs
 
 
+@pytest.mark.slow
 def test_untrained_it_answers_with_about_the_mean_grey_level():
     metrics = measured(steps=0).metrics
 
@@ -139,6 +141,7 @@ def test_the_cube_that_is_shown_has_its_three_planes_in_each_column():
     torch.testing.assert_close(pixels[:, 4], torch.full((3, 4, 4), 0.5))
 
 
+@pytest.mark.slow
 def test_the_curve_begins_before_the_first_step_and_ends_after_the_last():
     curve = measured(steps=5).figures["training"]
 

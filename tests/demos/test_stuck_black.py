@@ -44,12 +44,14 @@ def test_slopes_are_the_gradients_of_the_losses() -> None:
         torch.testing.assert_close(-torch.autograd.grad(loss, y)[0], curves.lines[line])
 
 
+@pytest.mark.slow
 def test_signed_pixels_have_four_times_the_error() -> None:
     unit, signed = measure(), measure(pixels="signed")
 
     assert signed["mean_image_mse"] == pytest.approx(4 * unit["mean_image_mse"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_half_a_tanh_on_signed_pixels_is_a_sigmoid() -> None:
     unit, signed = measure(), measure(pixels="signed", head="half_tanh")
 
@@ -87,6 +89,7 @@ def test_what_needs_a_sigmoid_is_refused_without_one(params: dict[str, Any]) -> 
         measure(**params)
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_results() -> None:
     again = demo.run(demo.Params(steps=0), Bench(0, needs=demo.NEEDS))
 

@@ -39,6 +39,7 @@ def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
 
+@pytest.mark.slow
 def test_a_copy_is_put_together_without_an_error():
     metrics = measured().metrics
 

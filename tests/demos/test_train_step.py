@@ -28,6 +28,7 @@ def measured(seed: int = 0, **params: Any) -> Result:
     return DEMO.run(DEMO.Params(**settings), Bench(seed, needs=SOURCE.needs))
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
@@ -51,6 +52,7 @@ def written_out(examples: int, epochs: int, lr: float) -> float:
         return float(((model(x_test) - x_test) ** 2).mean())
 
 
+@pytest.mark.slow
 def test_the_usual_order_is_the_loop_written_out():
     metrics = measured(epochs=2).metrics
 
@@ -62,6 +64,7 @@ def test_an_epoch_has_a_step_for_each_begun_batch(batch_size, steps):
     assert measured(batch_size=batch_size, epochs=1).metrics["steps"] == steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calls", ["backward_zero_step", "zero_backward", "zero_step"])
 def test_nothing_is_learned_if_no_gradient_reaches_the_step(calls):
     metrics = measured(calls=calls, epochs=1).metrics
@@ -69,6 +72,7 @@ def test_nothing_is_learned_if_no_gradient_reaches_the_step(calls):
     assert metrics["loss_after"] == metrics["loss_before"]
 
 
+@pytest.mark.slow
 def test_clearing_last_trains_the_same_weights_and_not_clearing_trains_others():
     orders = ("backward_step_zero", "backward_step")
 
@@ -77,12 +81,14 @@ def test_clearing_last_trains_the_same_weights_and_not_clearing_trains_others():
     assert unlike[0] == 0 < unlike[1]
 
 
+@pytest.mark.slow
 def test_gradients_add_up_until_they_are_cleared():
     growths = [measured(calls=c).metrics["gradient_growth"] for c in ("backward_step", DEMO.USUAL)]
 
     assert growths == pytest.approx([3, 1], rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cut", "learns"),
     [("nowhere", (True, True)), ("code", (False, True)), ("decoder", (True, False))],
@@ -100,6 +106,7 @@ def test_a_gradient_norm_is_that_of_all_gradients_as_one_vector():
     assert DEMO.gradient_norm(layer) == pytest.approx(8**0.5)
 
 
+@pytest.mark.slow
 def test_labels_matter_to_the_classifier_alone():
     tasks = ("reconstruct", "classify")
 

@@ -66,5 +66,6 @@ def test_the_weight_of_the_kl_leaves_the_autoencoder_alone() -> None:
     assert measure(beta=0.0)["ae_own_kind"] == measure()["ae_own_kind"]
 
 
+@pytest.mark.slow
 def test_without_its_weight_the_kl_is_larger() -> None:
     assert measure(beta=0.0)["vae_kl_nats"] > measure()["vae_kl_nats"]

@@ -38,6 +38,7 @@ def test_the_prior_does_not_look_at_the_picture() -> None:
     assert torch.equal(*codes)
 
 
+@pytest.mark.slow
 def test_draws_have_the_predicted_std(default: dict[str, Any]) -> None:
     assert default["drawn_std"] == pytest.approx(default["predicted_std_of_few"], abs=0.05)
 
@@ -85,17 +86,21 @@ def test_no_damage_changes_nothing(damage: str) -> None:
     assert torch.equal(demo.damaged(x, damage, 0.0, torch.Generator()), x)
 
 
+@pytest.mark.slow
 def test_the_mean_decodes_to_the_same_picture_twice() -> None:
     assert measure(source="mean")["repeat_mse"] == 0
 
 
+@pytest.mark.slow
 def test_the_source_of_codes_does_not_change_the_training(default: dict[str, Any]) -> None:
     assert measure(source="prior")["mean_mse"] == default["mean_mse"]
 
 
+@pytest.mark.slow
 def test_the_decoder_takes_a_code() -> None:
     assert measure(latent=3, steps=0)["decoder_takes"] == 3
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_results(default: dict[str, Any]) -> None:
     assert measure() == default

@@ -32,10 +32,12 @@ def voxels():
     return np.random.default_rng(0).integers(256, size=(5, 6, 7), dtype=np.uint8)
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_that_its_source_lists():
     assert set(measured().metrics) == SOURCE.metrics
 
 
+@pytest.mark.slow
 def test_labels_have_no_depth():
     metrics = measured(depth=8, side=24).metrics
 
@@ -43,6 +45,7 @@ def test_labels_have_no_depth():
     assert metrics["label_shape"] == (2, 24, 24)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("layers", "opened"), [("opened_each_time", 12 * 8), ("kept", 8)])
 def test_only_the_layers_of_a_window_are_opened(layers, opened, monkeypatch):
     monkeypatch.setattr(DEMO, "SHEET", (8, 32, 32))
@@ -92,6 +95,7 @@ def test_a_cube_alone_reads_as_much_as_the_closed_form_says():
     assert measured().metrics["read_per_byte"] == pytest.approx(touched**3 * 8, rel=0.08)
 
 
+@pytest.mark.slow
 def test_boxes_read_less():
     assert measured(cut="from_boxes").metrics["read_per_byte"] < 8
 

@@ -44,12 +44,14 @@ def test_blurred_digits_are_too(digits, model):
     assert model.accuracy(blurred(digits.test), digits.test_labels) > 0.95
 
 
+@pytest.mark.slow
 def test_noisy_digits_are_too(digits, model):
     noise = 0.1 * torch.randn(digits.test.shape, generator=generator())
 
     assert model.accuracy((digits.test + noise).clamp(0, 1), digits.test_labels) > 0.95
 
 
+@pytest.mark.slow
 def test_with_shuffled_labels_nothing_is_learned(digits):
     order = torch.randperm(len(digits.train), generator=generator())
     fooled = train_classifier(digits.train, digits.train_labels[order], generator(), steps=50)
@@ -114,6 +116,7 @@ def portraits(n: int) -> tuple[Tensor, Tensor]:
     return images - 0.3 * rings * wearing[:, None, None, None], wearing
 
 
+@pytest.mark.slow
 def test_whether_large_colour_pictures_show_a_thing_is_learned_from_bools():
     model = train_classifier(*portraits(200), generator(), steps=60)
 

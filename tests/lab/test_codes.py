@@ -57,6 +57,7 @@ def test_the_accuracy_of_neighbours_is_that_of_scikit_learn():
     assert accuracy == pytest.approx(theirs.score(TEST, ANSWERS))
 
 
+@pytest.mark.slow
 @given(SEEDS, st.floats(0.01, 100))
 def test_neighbours_do_not_mind_turning_moving_and_scaling(seed, scale):
     turn, move = scale * rotation(3, seed), normal(3, seed=seed + 1)

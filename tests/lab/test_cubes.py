@@ -59,11 +59,13 @@ def sliced(voxels, corners, window):
     return torch.stack(parts)
 
 
+@pytest.mark.slow
 @given(gathers())
 def test_a_gather_is_what_slicing_gives(drawn):
     assert gather(*drawn).equal(sliced(*drawn))
 
 
+@pytest.mark.slow
 @given(gathers())
 def test_the_path_for_a_cpu_gives_the_gathered_voxels_scaled(drawn):
     voxels, corners, window = drawn
@@ -136,6 +138,7 @@ def test_a_batch_is_of_the_windows_that_were_drawn():
     assert batches.next()[:, 0].equal(sliced(random_voxels(), corners, WINDOW).float() / 255)
 
 
+@pytest.mark.slow
 def test_corners_over_many_small_batches_are_uniform():
     """Each batch has a generator of its own: seeds that are near must not draw what is near."""
     place = Uniform(whole((13, 7, 7)), (4, 4, 4))
@@ -147,6 +150,7 @@ def test_corners_over_many_small_batches_are_uniform():
     assert chisquare(found).pvalue > SMALL
 
 
+@pytest.mark.slow
 def test_neighbouring_batches_are_independent():
     place = Uniform(whole((8, 1, 1)), (1, 1, 1))
     batches = Cubes(random_voxels((8, 1, 1)), place, 1, generator())

@@ -146,6 +146,7 @@ def test_a_wrong_file_is_named_with_what_is_wrong(mnist, name, content, words):
         load()
 
 
+@pytest.mark.slow
 @given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=3, max_dims=3)))
 def test_an_idx_file_is_read_back_as_written(tmp_path_factory, array):
     file = tmp_path_factory.mktemp("idx") / "images"

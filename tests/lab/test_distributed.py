@@ -75,6 +75,7 @@ def test_both_hold_the_same_weights_and_tell_the_same_losses(pair):
     assert torch.equal(first["losses"], second["losses"])
 
 
+@pytest.mark.slow
 def test_only_the_first_shows_progress(pair):
     assert [found["whole"]["shown"] for found in pair] == [list(range(STEPS)), []]
 

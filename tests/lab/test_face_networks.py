@@ -128,6 +128,7 @@ def test_there_are_no_more_eigenfaces_than_pictures_or_pixels(
     assert len(Eigenfaces(torch.rand(n, *shape), 256)) == count
 
 
+@pytest.mark.slow
 def test_the_small_network_has_only_its_core_to_train() -> None:
     """256-512-512 and two heads of 64, then back: weights and biases."""
     net = EigenfaceVAE(torch.rand(300, 3, 64, 64))

@@ -13,6 +13,7 @@ from volume_files import cube, layers, ome_zarr
 PAGE = Path(__file__).parents[2] / "docs" / "volumes.md"
 
 
+@pytest.mark.slow
 def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     ome_zarr(tmp_path, cube((32, 40, 48))).rename(tmp_path / "scroll.zarr")
     layers(tmp_path / "segment", cube())

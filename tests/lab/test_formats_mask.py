@@ -37,6 +37,7 @@ class Chunked(ArrayVolume):
         return super().read(box)
 
 
+@pytest.mark.slow
 @given(shape=SIDES, chunks=SIDES, block=SIDES, dtype=st.sampled_from(["u1", "u2"]))
 def test_a_block_is_papyrus_where_its_mean_reaches_the_threshold(
     shape: Triple, chunks: Triple, block: Triple, dtype: str
@@ -54,6 +55,7 @@ def test_a_block_is_papyrus_where_its_mean_reaches_the_threshold(
     np.testing.assert_array_equal(mask, expected)
 
 
+@pytest.mark.slow
 @given(shape=SIDES, chunks=SIDES, block=SIDES)
 def test_every_chunk_is_read_once_whatever_the_block(shape: Triple, chunks: Triple, block: Triple):
     volume = Chunked(cube(shape), chunks)

@@ -48,6 +48,7 @@ def test_an_image_on_a_server_is_read_at_its_level(version: str, end: str, tmp_p
         np.testing.assert_array_equal(everything(volume), cube()[::2, ::2, ::2])
 
 
+@pytest.mark.slow
 def test_each_chunk_is_downloaded_once_however_many_boxes_and_threads(tmp_path: Path):
     plain_zarr(tmp_path, cube(), zarr_format=2)
     with serving(tmp_path) as server:
@@ -88,6 +89,7 @@ def test_a_server_that_ignores_ranges_is_understood(tmp_path: Path):
         np.testing.assert_array_equal(everything(volume), cube())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["simplecache", "filecache"])
 @pytest.mark.parametrize("options", [{"zarr_format": 2}, {"shards": (8, 10, 12)}])
 def test_what_was_downloaded_is_kept_for_the_next_time(

@@ -40,6 +40,7 @@ def labels_and_windows(draw):
     return labels, (2, *sides)
 
 
+@pytest.mark.slow
 @given(data=st.data(), seed=st.integers(0, 2**30))
 def test_every_edge_window_is_inside_and_holds_both_sides_of_an_edge(data, seed):
     labels, window = labels_and_windows(data.draw)
@@ -81,6 +82,7 @@ def test_edge_windows_use_every_layer():
     assert chisquare(np.bincount(corners[:, 0].numpy(), minlength=6)).pvalue > SMALL
 
 
+@pytest.mark.slow
 @given(labels=arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
 def test_edges_are_where_a_two_by_two_cross_differs(labels):
     """Against morphology: dilation minus erosion with the element {here, below, right}."""
@@ -91,6 +93,7 @@ def test_edges_are_where_a_two_by_two_cross_differs(labels):
     assert np.array_equal(label_edges(labels), most != least)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_window_sums_are_the_sums_of_all_windows(data):
     labels, (_, h, w) = labels_and_windows(data.draw)

@@ -91,6 +91,7 @@ def optimised_kl(x: Tensor, latent: int, variance: float, beta: float) -> Tensor
     return kl().detach().sort(descending=True).values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variance", "beta"), [(0.5, 1.0), (1.0, 1.0), (0.5, 6.0), (0.5, 40.0)])
 def test_an_optimised_linear_vae_carries_what_the_theory_says(x, variance, beta):
     theory = linear.linear_vae_kl(linear.fit_pca(x, 4).eigenvalues, variance, beta)

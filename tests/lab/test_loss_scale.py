@@ -29,6 +29,7 @@ def kl(mu: Tensor, std: Tensor) -> Tensor:
     return kl_divergence(Normal(mu, std), Normal(0, 1)).sum()
 
 
+@pytest.mark.slow
 @given(a=st.floats(1e-3, 1e3), b=st.floats(1e-3, 1e3))
 @settings(max_examples=25, deadline=None)
 def test_the_weights_of_both_terms_are_recovered(a: float, b: float) -> None:

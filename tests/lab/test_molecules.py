@@ -39,6 +39,7 @@ def test_each_map_has_mean_0_and_variance_1():
     )
 
 
+@pytest.mark.slow
 def test_taking_twice_takes_the_same_maps():
     source = molecules()
 

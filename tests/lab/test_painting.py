@@ -27,6 +27,7 @@ def sides(*numbers: float) -> Tensor:
     return torch.tensor(numbers)
 
 
+@pytest.mark.slow
 @given(LENGTHS, LENGTHS)
 def test_an_ellipse_covers_its_area(width: float, height: float) -> None:
     covered = painted(lambda x, y: ellipse(x - 0.5, y - 0.5, width, height)).mean().item()
@@ -34,6 +35,7 @@ def test_an_ellipse_covers_its_area(width: float, height: float) -> None:
     assert covered == pytest.approx(math.pi * width * height, rel=0.01)
 
 
+@pytest.mark.slow
 @given(LENGTHS, LENGTHS, st.floats(0, 0.1))
 def test_a_rounded_box_covers_its_area(width: float, height: float, radius: float) -> None:
     covered = painted(lambda x, y: box(x - 0.5, y - 0.5, width, height, radius)).mean().item()
@@ -70,6 +72,7 @@ def test_the_centre_of_an_ellipse_is_inside() -> None:
     )
 
 
+@pytest.mark.slow
 @given(st.floats(0, 0.3), st.floats(0.7, 1))
 def test_a_box_around_a_shape_changes_no_pixel(low: float, high: float) -> None:
     def shape(x: Tensor, y: Tensor) -> Tensor:

@@ -64,6 +64,7 @@ def test_threads_read_what_one_reads():
     assert all(np.array_equal(a, VOXELS[b.slices]) for a, b in zip(read, parts, strict=True))
 
 
+@pytest.mark.slow
 def test_a_seed_is_one_scroll_and_another_seed_another():
     box = Box((0, 0, 0), (8, 130, 90))
 
@@ -76,6 +77,7 @@ def test_a_phantom_is_a_volume_of_bytes():
     assert INK.dtype == np.bool_
 
 
+@pytest.mark.slow
 def test_a_part_of_the_surface_is_cut_from_the_whole():
     part = Phantom((ROWS, 256, 256), 3).surface(range(11, 50), range(437, 601), DEPTH)
     all_of_it = Phantom((ROWS, 256, 256), 3).surface(range(ROWS), range(430, 700), DEPTH)
@@ -114,6 +116,7 @@ def test_half_a_scroll_is_papyrus_and_half_is_air():
     assert papyrus.mean() == pytest.approx(7 / 15, abs=0.08)
 
 
+@pytest.mark.slow
 def test_fibres_run_along_the_winding_inside_and_along_the_axis_outside():
     """So neighbours along the fibres are more alike than neighbours across them."""
     quiet = flat(Papyrus(noise=0.0, blank=1.0))
@@ -144,6 +147,7 @@ def test_one_layer_shows_ink_and_not_well():
     assert 0.68 < best_auc(FLAT) < 0.85
 
 
+@pytest.mark.slow
 def test_ink_without_contrast_cannot_be_seen():
     """The control: the labels stay, and no layer knows of them."""
     unseen = flat(Papyrus(ink=0.0))
@@ -160,6 +164,7 @@ def test_the_more_contrast_the_better_ink_is_seen():
     assert seen[-1] > 0.85
 
 
+@pytest.mark.slow
 def test_where_nothing_is_written_there_is_no_ink():
     blank = Phantom(SHAPE, 7, Papyrus(blank=1.0))
 
@@ -184,6 +189,7 @@ def test_ink_lies_on_the_inner_face():
     assert inked[DEPTH // 2 + 2 :].max() < inked.max() / 3
 
 
+@pytest.mark.slow
 def test_ink_labels_of_a_surface_are_those_of_the_volume():
     """Sampled through the volume, the mask of the inner face is the flat picture."""
     side = 200

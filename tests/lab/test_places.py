@@ -66,6 +66,7 @@ def test_the_same_generator_draws_the_same_windows():
     assert place.draw(20, generator(3)).equal(place.draw(20, generator(3)))
 
 
+@pytest.mark.slow
 @given(
     drawn=regions(),
     block=st.tuples(*[st.integers(1, 5)] * 3),
@@ -145,6 +146,7 @@ def test_a_mixed_batch_has_its_share_to_within_one_window(share, n, seed):
     assert abs(int((corners[:, 0] < 9).sum()) - share * n) <= 1
 
 
+@pytest.mark.slow
 def test_the_share_is_exact_in_the_mean_even_of_batches_of_one():
     near, far = (
         Uniform(whole((4, 4, 4)), (2, 2, 2)),

@@ -36,6 +36,7 @@ def test_nobody_gives_no_picture() -> None:
     assert draw(someone(0)).shape == (0, 3, 64, 64)
 
 
+@pytest.mark.slow
 @given(SEEDS, st.integers(0, 6))
 @settings(max_examples=20)
 def test_a_portrait_does_not_depend_on_who_stands_beside(seed: int, i: int) -> None:
@@ -58,6 +59,7 @@ def test_more_people_than_are_painted_at_once_come_out_alike(
     torch.testing.assert_close(in_parts, together, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 @given(SEEDS)
 @settings(max_examples=20)
 def test_glasses_change_nothing_but_the_band_of_the_eyes(seed: int) -> None:
@@ -73,6 +75,7 @@ def test_glasses_change_nothing_but_the_band_of_the_eyes(seed: int) -> None:
     assert not columns[:, 41:].any()
 
 
+@pytest.mark.slow
 @given(SEEDS)
 @settings(max_examples=20)
 def test_glasses_show_on_everybody(seed: int) -> None:

@@ -21,6 +21,7 @@ def first(seed: int, bits: int = 8):
     return linear, quantise(nn.Sequential(linear), bits)[0]
 
 
+@pytest.mark.slow
 @given(SEEDS, BITS)
 def test_a_weight_moves_by_half_a_unit_of_its_row_at_most(seed, bits):
     linear, layer = first(seed, bits)
@@ -32,6 +33,7 @@ def test_a_weight_moves_by_half_a_unit_of_its_row_at_most(seed, bits):
     assert (moved <= units * (0.5 + 2 ** (bits - 1) / 2048)).all()
 
 
+@pytest.mark.slow
 @given(SEEDS)
 def test_weights_are_those_that_torch_rounds_to_by_channel(seed):
     linear, layer = first(seed)
@@ -44,6 +46,7 @@ def test_weights_are_those_that_torch_rounds_to_by_channel(seed):
     torch.testing.assert_close(layer.weights * layer.scales.float()[:, None], theirs)
 
 
+@pytest.mark.slow
 @given(SEEDS, BITS)
 def test_weights_use_all_their_bits_and_no_more(seed, bits):
     assert first(seed, bits)[1].weights.abs().amax(1).unique().tolist() == [2 ** (bits - 1) - 1]

@@ -57,6 +57,7 @@ def test_a_drawn_volume_has_the_shape_asked_for():
     assert (volume.shape, voxels(volume).shape, volume.dtype) == (*[(20, 40, 30)] * 2, np.uint8)
 
 
+@pytest.mark.slow
 def test_the_scroll_for_the_test_is_another_one():
     drawn = scroll()
     seen, unseen = (voxels(drawn.volume(part, (8, 64, 64))) for part in ("train", "test"))
@@ -64,6 +65,7 @@ def test_the_scroll_for_the_test_is_another_one():
     assert (seen != unseen).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_equal_seeds_draw_equal_scrolls_and_others_others():
     first, again, other = (voxels(scroll(seed=s).volume("train", (8, 64, 64))) for s in (1, 1, 2))
 
@@ -78,6 +80,7 @@ def test_a_drawn_surface_has_the_shape_asked_for():
     assert surface.mask.all()
 
 
+@pytest.mark.slow
 def test_without_contrast_the_labels_stay():
     drawn = scroll()
     clear, unseen = (drawn.surface("test", (8, 60, 160), ink=ink) for ink in (40.0, 0.0))
@@ -87,6 +90,7 @@ def test_without_contrast_the_labels_stay():
     assert clear.voxels[:, clear.ink].mean() > unseen.voxels[:, clear.ink].mean() + 2
 
 
+@pytest.mark.slow
 def test_a_blank_scroll_is_blank():
     drawn = scroll()
     volume = drawn.volume("train", (40, 64, 64), blank=1.0)
@@ -164,6 +168,7 @@ def test_a_single_plane_cannot_be_divided(tmp_path: Path):
         real.volume("train")
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_a_cut_reads_as_its_box_of_the_volume(data: st.DataObject):
     everything = cube(shape=(6, 7, 8))

@@ -67,6 +67,7 @@ def test_it_is_monais_sliding_window(ours, theirs, overlap):
     torch.testing.assert_close(found, expected[0, 0], atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.slow
 @given(
     side=st.integers(1, 6),
     extra=st.tuples(*[st.integers(0, 7)] * 3),

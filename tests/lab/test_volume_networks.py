@@ -71,6 +71,7 @@ def test_the_first_form_is_the_sources_written_out():
         torch.testing.assert_close(ours, plain, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [8, 16, 24, 48, 64])
 def test_as_written_it_runs_at_no_other_side(side):
     net = source_vae(side)
@@ -231,6 +232,7 @@ def test_a_mean_of_nothing_has_finite_logits():
     assert math.isfinite(net.decoder[-1].bias.item())
 
 
+@pytest.mark.slow
 @given(
     n=st.integers(1, 3),
     sides=st.tuples(*[st.sampled_from([2, 4, 6, 10])] * 3),

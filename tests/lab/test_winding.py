@@ -24,6 +24,7 @@ def warp(seed: int = 0) -> Warp:
     return Warp(SHAPE, SCALES, np.random.default_rng(seed))
 
 
+@pytest.mark.slow
 @given(LENGTHS, LENGTHS)
 def test_a_turn_is_the_arc_tangents(y: float, x: float):
     if abs(y) + abs(x) < 1e-3:

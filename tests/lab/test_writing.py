@@ -20,6 +20,7 @@ WRITING = writing()
 SHEET = WRITING.picture(range(HEIGHT), range(WIDTH))
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_a_part_of_the_picture_is_cut_from_the_whole(data: st.DataObject):
     v0, v1 = sorted(data.draw(st.tuples(*[st.integers(0, HEIGHT)] * 2)))
