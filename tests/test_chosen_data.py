@@ -15,8 +15,9 @@ from vaeflash.cli import app
 from vaeflash.consent import trust
 from vaeflash.jobs import Runs
 from vaeflash.lab.bench import Bench
-from vaeflash.needs import claim_data, data_here, data_needs, used_data
+from vaeflash.needs import claim_data, data_here, data_needs, missing_need, used_data
 from vaeflash.source import DemoSource
+from vaeflash.standing import standing_of
 
 DEMO = '''
 """Some faces wear glasses."""
@@ -94,9 +95,37 @@ def test_evidence_from_a_chosen_folder_is_held_against_that_folder(
     folder = str(photographs(tmp_path / "a"))
     kept = claim_data(source, [{"faces": folder}])
 
-    here = {name: data_here(source, name) for name in kept}
+    here = {name: data_here(source, name, anywhere=True) for name in kept}
 
     assert here == kept
+
+
+def test_a_path_that_a_course_names_is_looked_at_once_its_demos_may_run(
+    make_course: MakeCourse, tmp_path: Path
+) -> None:
+    """A stranger's ledger may name the whole disk, and `list` would read it."""
+    folder = str(photographs(tmp_path / "a"))
+    course = make_course(demos={"faces_demo": DEMO})
+    named = [f"faces={folder}", "faces", "digits"]
+
+    before = [bool(standing_of(course).data_here(course.demo("faces-demo"), n)) for n in named]
+    trust(course)
+    after = [bool(standing_of(course).data_here(course.demo("faces-demo"), n)) for n in named]
+
+    assert (before, after) == ([False, True, True], [True, True, True])
+
+
+def test_what_a_demo_lacks_is_told_without_a_look_at_its_path(
+    make_course: MakeCourse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_for: list[str] = []
+    monkeypatch.setattr("vaeflash.needs.find", lambda name, choice: looked_for.append(choice))
+    source = make_course(demos={"faces_demo": DEMO.replace("portraits", "/")}).demo("faces-demo")
+
+    for anywhere in (False, True):
+        missing_need(source, "cpu", anywhere=anywhere)
+
+    assert looked_for == ["", "/", ""]  # the digits, then both
 
 
 def test_the_content_of_the_chosen_folder_is_part_of_a_runs_key(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from vaeflash.card import Value
-from vaeflash.data import CHOOSABLE, find
+from vaeflash.data import CHOOSABLE, faces, find, scroll
 from vaeflash.errors import DataError, MissingDataError
 from vaeflash.machine import device_kind, has_extra
 from vaeflash.source import DemoSource
+
+NAMED = frozenset({"", faces.DRAWN, "orl", scroll.DRAWN})
+"""Choices of a data set that are no path or URL."""
 
 
 def data_needs(
@@ -42,11 +45,18 @@ def missing_equipment(source: DemoSource, device: str) -> str:
     return ""
 
 
-def missing_need(source: DemoSource, device: str) -> str:
-    """What the demo needs and this run would not have; empty if nothing."""
+def missing_need(source: DemoSource, device: str, *, anywhere: bool = True) -> str:
+    """What the demo needs and this run would not have; empty if nothing.
+
+    Args:
+        anywhere: Look for data at a path, too, where the demo's defaults name one. Not for a course
+            whose demos may not run: what it names can be any folder of the user's, however large.
+    """
     if missing := missing_equipment(source, device):
         return missing
     for name, choice in data_needs(source):
+        if not (anywhere or choice in NAMED):
+            continue
         try:
             find(name, choice=choice)
         except MissingDataError as error:
@@ -88,11 +98,15 @@ def claim_data(source: DemoSource, runs: Iterable[Mapping[str, Value]]) -> dict[
     return used
 
 
-def data_here(source: DemoSource, kept: str) -> str:
+def data_here(source: DemoSource, kept: str, *, anywhere: bool) -> str:
     """What a data set of a ledger's line is on this machine; empty if it is not here.
 
     Args:
         kept: What `claim_data` calls it.
+        anywhere: Look at a path, too, where the line or the demo names one; see `missing_need`.
     """
     name, _, choice = kept.partition("=")
-    return used_data(source, {name: choice} if choice else {}).get(name, "")
+    params = {name: choice} if choice else {}
+    if not (anywhere or dict(data_needs(source, params)).get(name, "") in NAMED):
+        return ""
+    return used_data(source, params).get(name, "")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from vaeflash.card import Card, Claim, Status
+from vaeflash.consent import is_trusted
 from vaeflash.course import Course
-from vaeflash.errors import VaeflashError
+from vaeflash.errors import CourseError, VaeflashError
 from vaeflash.ledger import Entry, Ledger, read_ledger
 from vaeflash.ledgers import read_own
 from vaeflash.machine import torch_minor
 from vaeflash.needs import data_here
+from vaeflash.source import DemoSource
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,25 @@ class Standing:
             if self.stored(card, claim)
         )
 
+    def data_here(self, source: DemoSource, kept: str) -> str:
+        """What a data set of an entry is on this machine; empty if it is not here.
+
+        A path that the course names is looked at where its demos may run, and not before.
+
+        Args:
+            kept: What the entry calls it.
+        """
+        if (source.name, kept) not in self._used:
+            self._used[source.name, kept] = data_here(source, kept, anywhere=self._trusted)
+        return self._used[source.name, kept]
+
+    @cached_property
+    def _trusted(self) -> bool:
+        try:
+            return is_trusted(self.course)
+        except CourseError:  # its demos cannot be read
+            return False
+
     def _changes(self, entry: Entry, claim: Claim) -> Iterator[str]:
         """What changed since the evidence was gathered.
 
@@ -102,9 +124,7 @@ class Standing:
         if entry.verdict == stated and run != written:
             yield "the controls"
         for name, used in entry.data.items():
-            if (source.name, name) not in self._used:
-                self._used[source.name, name] = data_here(source, name)
-            here = self._used[source.name, name] or used
+            here = self.data_here(source, name) or used
             if here.rpartition("#")[2] != used.rpartition("#")[2]:
                 yield f"the data set {name}"
         if torch_minor() and entry.torch != torch_minor():

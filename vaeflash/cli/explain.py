@@ -32,7 +32,6 @@ from vaeflash.errors import ClaimError, VaeflashError
 from vaeflash.evidence import FIRST_SEED, THRESHOLD, Evidence
 from vaeflash.ledger import OWN, ControlEntry, Entry
 from vaeflash.machine import torch_minor
-from vaeflash.needs import data_here
 from vaeflash.printable import command
 from vaeflash.source import DemoSource
 from vaeflash.standing import Standing, standing_of
@@ -56,6 +55,7 @@ class Explanation:
         stored: The evidence as the ledger has it.
         found: What the stored values amount to, judged again.
         source: The demo as it is now; none if it is gone.
+        here: What each data set of the evidence is on this machine; empty if it is not here.
     """
 
     card: Card
@@ -65,6 +65,7 @@ class Explanation:
     stored: Entry
     found: Rejudgement
     source: DemoSource | None
+    here: Mapping[str, str]
 
     @property
     def reason(self) -> str:
@@ -116,10 +117,7 @@ class Explanation:
     def dependencies(self) -> dict[str, tuple[str, str]]:
         """What the evidence depends on -> what it was then, what it is now (empty: not here)."""
         now = self.source.fingerprint if self.source else ""
-        data = {
-            f"data {name}": (used, data_here(self.source, name) if self.source else "")
-            for name, used in self.stored.data.items()
-        }
+        data = {f"data {name}": (used, self.here[name]) for name, used in self.stored.data.items()}
         return {
             "code": (self.stored.code, now),
             **data,
@@ -244,7 +242,8 @@ def explain(
         source = course.demo(claim.demo)
     except VaeflashError:
         source = None
-    return Explanation(card, claim, parsed, entry, stored, found, source)
+    here = {name: standing.data_here(source, name) if source else "" for name in stored.data}
+    return Explanation(card, claim, parsed, entry, stored, found, source, here)
 
 
 def why(course: Course, name: str, screen: Screen, *, as_json: bool) -> None:

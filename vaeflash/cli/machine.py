@@ -14,6 +14,7 @@ from rich.text import Text
 
 from vaeflash import __version__
 from vaeflash.cli.screen import Screen, problem_text
+from vaeflash.consent import is_trusted
 from vaeflash.data import DataSet, available
 from vaeflash.errors import Problem, VaeflashError
 from vaeflash.files import cache_folder
@@ -107,10 +108,11 @@ def doctor(settings: Settings, *, as_json: bool, rebuild_reviews: bool = False) 
     }
     answers, problems = _reviews()
     course = settings.course
+    trusted = is_trusted(course)
     demos: dict[str, str] = {}
     for name in course.demo_paths:
         try:
-            demos[name] = missing_need(course.demo(name), device)
+            demos[name] = missing_need(course.demo(name), device, anywhere=trusted)
         except VaeflashError as error:
             demos[name] = str(error.problems[0])
     screen: Screen = settings.out
