@@ -119,7 +119,11 @@ def test_what_a_demo_lacks_is_told_without_a_look_at_its_path(
     make_course: MakeCourse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_for: list[str] = []
-    monkeypatch.setattr("vaeflash.needs.find", lambda name, choice: looked_for.append(choice))
+
+    def look(name: str, choice: str) -> None:  # noqa: ARG001
+        looked_for.append(choice)
+
+    monkeypatch.setattr("vaeflash.needs.find", look)
     source = make_course(demos={"faces_demo": DEMO.replace("portraits", "/")}).demo("faces-demo")
 
     for anywhere in (False, True):
