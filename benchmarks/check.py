@@ -22,12 +22,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from vaeflash.check import check
-from vaeflash.course import open_course
-from vaeflash.jobs import Job, Runs
-from vaeflash.runs import NO_ERROR, Run
-from vaeflash.selection import choose
-from vaeflash.workers import Workers, local_workers
+from vaeflash.course.course import open_course
+from vaeflash.judging.cases import choose
+from vaeflash.judging.check import check
+from vaeflash.runs.known import Job, Runs
+from vaeflash.runs.processes import Workers, local_workers
+from vaeflash.runs.run import NO_ERROR, Run
 
 DEMO = '''"""A number that the seed moves, and that a broken run puts out of reach."""
 

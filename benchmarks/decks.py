@@ -14,10 +14,11 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from vaeflash.anki import Rendered, build_package
-from vaeflash.html import highlight
-from vaeflash.ledger import Ledger
+from vaeflash.export.anki import Rendered, build_package
+from vaeflash.export.edition import Edition
+from vaeflash.judging.ledger import Ledger
 from vaeflash.parse import read_deck
+from vaeflash.text.html import highlight
 
 SOURCE = Path(__file__).parent.parent / "tests" / "decks" / "source-37.md"
 ROUNDS = 5
@@ -69,7 +70,8 @@ def export(text: str, folder: Path, *, remembered: bool) -> None:
     """From a deck's text to the package, with or without what an export before remembered."""
     highlight.cache_clear()  # each export is a process of its own
     build_package(
-        *("bench", "Bench", [read_deck(text).deck], Ledger(), folder, folder / "many.apkg"),
+        Edition("bench", "Bench", [read_deck(text).deck], Ledger(), folder),
+        folder / "many.apkg",
         texts=Rendered(folder / "rendered.sqlite3") if remembered else None,
     )
 

@@ -6,7 +6,7 @@ Each demo runs once per setting, with its defaults, on one development seed, in 
 own that is told to be another machine: MKL, oneDNN and ATen each have a switch for the instructions
 that they may use, and OpenMP for its threads. Printed is the difference of each metric from the
 first setting, relative to the larger of the two. It is why a ledger keeps its evidence where the
-answers are the same (`vaeflash.recording`), and what the tests' tolerances rest on
+answers are the same (`vaeflash.judging.recording`), and what the tests' tolerances rest on
 (`tests/tolerance.py`).
 """
 
@@ -20,8 +20,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 
-from vaeflash.course import bundled_root, open_course
-from vaeflash.runner import run_demo
+from vaeflash.course.course import bundled_root, open_course
+from vaeflash.runs.in_process import run_demo
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     "as it is": {},

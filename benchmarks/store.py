@@ -17,8 +17,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from vaeflash.schedule import NEW, Rating, Scheduler, to_milliseconds
-from vaeflash.store import CardKey, Store, open_store
+from vaeflash.study.memory import NEW, Rating, to_milliseconds
+from vaeflash.study.reviews import CardKey, Store, open_store
+from vaeflash.study.schedule import Scheduler
 
 CARDS = 10_000
 REVIEWS = 100_000

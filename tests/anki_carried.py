@@ -24,11 +24,13 @@ from anki.collection import Collection
 from anki_histories import DAY, answer, new_collection, play
 from real_anki import load
 
-from vaeflash.anki import Progress, build_package
 from vaeflash.card import Card, Deck
-from vaeflash.ledger import Ledger
-from vaeflash.schedule import Memory, Phase, Rating, Scheduler, day_of, from_milliseconds
-from vaeflash.store import CardKey, Store
+from vaeflash.export.anki import Progress, build_package
+from vaeflash.export.edition import Edition
+from vaeflash.judging.ledger import Ledger
+from vaeflash.study.memory import Memory, Phase, Rating, day_of, from_milliseconds
+from vaeflash.study.reviews import CardKey, Store
+from vaeflash.study.schedule import Scheduler
 
 COLUMNS = ("type", "queue", "due", "ivl", "factor", "reps", "lapses", "left", "flags", "data")
 LOG = ("id", "ease", "ivl", "lastIvl", "factor", "time", "type")
@@ -94,7 +96,7 @@ def carry(store: Store, folder: Path, cards: int, now: datetime) -> Collection:
     package = folder / "x.apkg"
     decks = [Deck("Deck", tuple(Card(f"{n}", "?", "!", id=key(n).card) for n in range(cards)))]
     progress = Progress.of(store, "course", now)
-    build_package("course", "Course", decks, Ledger(), folder, package, progress=progress)
+    build_package(Edition("course", "Course", decks, Ledger(), folder), package, progress=progress)
     collection = Collection(str(folder / "carried.anki2"))
     collection.set_config("fsrs", True)
     load(collection, package, with_scheduling=True)

@@ -13,7 +13,7 @@ from browser import CHROMIUM
 from hypothesis import HealthCheck, settings
 
 import vaeflash.lab  # noqa: F401 -- first of all: it sets the thread count that torch reads once
-from vaeflash.course import Course, open_course
+from vaeflash.course.course import Course, open_course
 
 # Nothing is timed: a slow machine is not a wrong answer. And CI tries the same examples each time,
 # so that a red run is about the change; at home the search goes on.

@@ -8,11 +8,11 @@ import pytest
 from latex2mathml.converter import convert
 
 from vaeflash.card import Status
-from vaeflash.course import Course, bundled_root, open_course
-from vaeflash.ledger import read_ledger
-from vaeflash.markdown import formulas
-from vaeflash.standing import standing_of
-from vaeflash.tex import translate
+from vaeflash.course.course import Course, bundled_root, open_course
+from vaeflash.judging.ledger import read_ledger
+from vaeflash.judging.staleness import current_evidence
+from vaeflash.text.markdown import formulas
+from vaeflash.text.tex import translate
 
 ROOT = bundled_root()
 COMPLETE = ("000", "001", "002", "003", "004")
@@ -52,8 +52,8 @@ def test_only_a_statement_that_cannot_be_tested_goes_without_a_card(course: Cour
 
 
 def test_every_claim_is_verified_or_busted_and_its_evidence_is_current(course: Course) -> None:
-    standing = standing_of(course)
-    entries = [entry for _, card in course.cards() for entry in standing.entries(card)]
+    current = current_evidence(course)
+    entries = [entry for _, card in course.cards() for entry in current.entries(card)]
     waiting = [entry for entry in entries if "cuda" in course.demo(entry.demo).needs]
 
     assert {entry.status for entry in waiting} <= {Status.NOT_RUN, Status.VERIFIED, Status.BUSTED}

@@ -8,24 +8,22 @@ from typing import Any
 import pytest
 from anki.collection import Collection, ImportAnkiPackageOptions, ImportAnkiPackageRequest
 
-from vaeflash.anki import build_package
 from vaeflash.card import Card, Kind
-from vaeflash.course import bundled_root, open_course
+from vaeflash.course.course import bundled_root, open_course
+from vaeflash.export.anki import build_package
+from vaeflash.export.edition import edition_of
 from vaeflash.gallery import read_gallery
-from vaeflash.markdown import formulas
-from vaeflash.standing import standing_of
+from vaeflash.judging.staleness import current_evidence
+from vaeflash.text.markdown import formulas
 
 COURSE = open_course(bundled_root())
-STANDING = standing_of(COURSE)
+CURRENT = current_evidence(COURSE)
 GALLERY = read_gallery(COURSE.root)
 CARDS = {card.id: card for _, card in COURSE.cards() if card.id}
 
 
 def build(out: Path) -> None:
-    build_package(
-        *(COURSE.id, COURSE.title, COURSE.decks(), STANDING.current(), COURSE.root, out),
-        gallery=GALLERY,
-    )
+    build_package(edition_of(COURSE), out)
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +52,8 @@ def texts(card: Card) -> tuple[str, str, str]:
 @pytest.mark.parametrize("identity", CARDS)
 def test_a_card_has_its_formulas_and_its_evidence(collection: Collection, identity: str) -> None:
     card = CARDS[identity]
-    expected = [html.escape(entry.claim) for entry in STANDING.entries(card)]
-    expected += [f"{e.status.sign}</span> {e.status}" for e in STANDING.entries(card)]
+    expected = [html.escape(entry.claim) for entry in CURRENT.entries(card)]
+    expected += [f"{e.status.sign}</span> {e.status}" for e in CURRENT.entries(card)]
     expected += [f"vaeflash demo {demo}" for demo in card.all_demos]
     if card.kind is not Kind.CLOZE:  # a hidden formula is shown in pieces
         expected += [
@@ -125,7 +123,7 @@ def test_every_verified_card_can_be_found_by_its_tag(collection: Collection) -> 
     plain = {
         name
         for name, card in CARDS.items()
-        if {entry.status for entry in STANDING.entries(card)} == {"verified"}
+        if {entry.status for entry in CURRENT.entries(card)} == {"verified"}
     }
 
     assert tagged == plain

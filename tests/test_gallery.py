@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vaeflash.card import Card
-from vaeflash.course import bundled_root, open_course
+from vaeflash.course.course import bundled_root, open_course
 from vaeflash.demo import Bars, Curves
 from vaeflash.errors import CourseError, DemoError
 from vaeflash.gallery import draw, read_gallery

@@ -6,10 +6,10 @@ import pytest
 from conftest import COIN, MakeCourse, card, deck
 
 from vaeflash.card import Status
-from vaeflash.course import Course, bundled_root, open_course
+from vaeflash.course.course import Course, bundled_root, open_course
 from vaeflash.demo import Bars
 from vaeflash.gallery import draw
-from vaeflash.ledger import Entry, Ledger, write_ledger
+from vaeflash.judging.ledger import Entry, Ledger, write_ledger
 from vaeflash.lint import Level, lint
 
 GOOD = ":demo coin\n:claim heads == 1\n:control rate=0"

@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaeflash.plain import amount, count, each, each_in, flag, parse_json, parsed, record, text
+from vaeflash.plain import (
+    amount,
+    count,
+    each,
+    each_in,
+    flag,
+    json_value,
+    measured_value,
+    parse_json,
+    parsed,
+    record,
+    text,
+)
 
 PERSON = record({"name": text, "age": count, "tags": each(text)}, needed=("name",))
 
@@ -75,3 +87,11 @@ def test_what_is_no_number_from_0_up_is_refused(value: object) -> None:
 
 def test_an_object_may_hold_anything_of_one_kind_under_any_name() -> None:
     assert each_in(flag)({"": True, "b": False}) == {"": True, "b": False}
+
+
+@given(st.booleans() | st.integers() | st.floats() | st.text().filter(lambda t: "n" not in t))
+def test_what_was_measured_comes_back_through_any_json_reader(value: float | str) -> None:
+    """NaN is not equal to itself; its text is. The words themselves come back as numbers."""
+    stored = json.loads(json.dumps(json_value(value), allow_nan=False))
+
+    assert repr(measured_value(stored)) == repr(value)

@@ -3,7 +3,7 @@
 import pytest
 from conftest import COIN, SUM, MakeCourse, card, deck
 
-from vaeflash.course import Course
+from vaeflash.course.course import Course
 
 METAS = {
     "verified": ":demo two-and-two\n:claim total == 4\n:control a=3",

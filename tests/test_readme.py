@@ -10,8 +10,8 @@ import torch
 from typer.testing import CliRunner
 
 from vaeflash.cli import app
-from vaeflash.consent import trust
-from vaeflash.course import bundled_root, open_course
+from vaeflash.course.consent import trust
+from vaeflash.course.course import bundled_root, open_course
 from vaeflash.lab.bench import Bench
 from vaeflash.parse import parse_deck, read_deck
 

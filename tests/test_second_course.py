@@ -19,21 +19,21 @@ from latex2mathml.converter import convert
 from typer.testing import CliRunner, Result
 
 from vaeflash.card import Kind, Status
-from vaeflash.check import check
 from vaeflash.cli import app
-from vaeflash.course import Course, bundled_root, find_course, open_course
-from vaeflash.fingerprint import fingerprint
-from vaeflash.jobs import Runs
+from vaeflash.course.course import Course, bundled_root, find_course, open_course
+from vaeflash.course.demo_source import DemoSource
+from vaeflash.course.fingerprint import fingerprint
+from vaeflash.judging.cases import choose
+from vaeflash.judging.check import check
+from vaeflash.judging.ledger import Entry
 from vaeflash.lab.bench import Bench
-from vaeflash.ledger import Entry
 from vaeflash.lint import lint
-from vaeflash.markdown import formulas, images
-from vaeflash.needs import missing_need
-from vaeflash.runner import import_demo, run_demo
-from vaeflash.selection import choose
-from vaeflash.source import DemoSource
-from vaeflash.tex import translate
-from vaeflash.workers import InProcess
+from vaeflash.runs.in_process import import_demo, run_demo
+from vaeflash.runs.known import Runs
+from vaeflash.runs.needs import missing_need
+from vaeflash.runs.processes import InProcess
+from vaeflash.text.markdown import formulas, images
+from vaeflash.text.tex import translate
 
 ROOT = Path(__file__).parent / "courses" / "pca"
 COURSE = open_course(ROOT)

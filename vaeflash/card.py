@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Value: TypeAlias = "int | float | bool | str | tuple[int, ...]"
 """What a demo may measure, and what a parameter of a claim may be set to."""
@@ -40,7 +40,7 @@ class Kind(StrEnum):
 
 
 class Status(StrEnum):
-    """What is known of a claim; see `vaeflash.ledger` for how each comes about."""
+    """What is known of a claim; see `vaeflash.judging.ledger` for how each comes about."""
 
     VERIFIED = "verified"
     BUSTED = "busted"
@@ -100,6 +100,14 @@ class Claim:
     line: int = field(default=0, compare=False)
 
 
+class ClaimKey(NamedTuple):
+    """Which claim of a course; a text may be claimed and, as a myth, denied, on the same card."""
+
+    card: str
+    myth: bool
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """One flashcard; its texts are Markdown.
@@ -127,6 +135,10 @@ class Card:
     sources: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     line: int = field(default=0, compare=False)
+
+    def key_of(self, claim: Claim) -> ClaimKey:
+        """What evidence on this card's claim is kept under."""
+        return ClaimKey(self.id or "", claim.myth, claim.text)
 
     @property
     def all_demos(self) -> tuple[str, ...]:

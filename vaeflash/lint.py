@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from vaeflash.card import NO_FIGURE, Card, Kind
-from vaeflash.cloze import MAX_DEPTH, is_too_deep
-from vaeflash.course import Course
+from vaeflash.course.course import Course
+from vaeflash.course.media import MediaFiles
 from vaeflash.errors import CardError, CourseError, Problem, VaeflashError
 from vaeflash.gallery import read_gallery
-from vaeflash.ledger import read_ledger
-from vaeflash.markdown import formulas, images, loses_text
-from vaeflash.media import MediaFiles
+from vaeflash.judging.cases import read_claim
+from vaeflash.judging.ledger import read_ledger
 from vaeflash.printable import command
-from vaeflash.selection import read_claim
-from vaeflash.tex import beyond
+from vaeflash.text.cloze import MAX_DEPTH, is_too_deep
+from vaeflash.text.markdown import formulas, images, loses_text
+from vaeflash.text.tex import beyond
 
 
 class Level(StrEnum):
@@ -150,7 +150,7 @@ def _whole(course: Course) -> Iterator[Finding]:
     except CourseError as error:
         yield from _errors(error)
         return
-    known = {(card.id, claim.myth, claim.text) for card in cards for claim in card.claims}
+    known = {card.key_of(claim) for card in cards for claim in card.claims}
     for entry in ledger:
         if entry.key not in known:
             yield Finding(

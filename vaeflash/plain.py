@@ -17,6 +17,8 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias, TypeVar
 
+from vaeflash.card import Value
+
 Source = TypeVar("Source")
 Content = TypeVar("Content")
 Read: TypeAlias = Callable[[Any], Content]
@@ -55,6 +57,19 @@ def parse_json(document: str | bytes) -> Any:
     if "\\u" in plain:
         plain = _ESCAPE.sub(lambda escape: "\\" * bool(escape[1]) + escape[0], plain)
     return parsed(json.loads, plain)
+
+
+_NOT_FINITE = frozenset({"nan", "inf", "-inf"})
+
+
+def json_value(value: Value) -> Value:
+    """The value as every JSON reader takes it: NaN and infinities become words."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def measured_value(value: Value) -> Value:
+    """What `json_value` was given; a text that was one of its words becomes a number, too."""
+    return float(value) if isinstance(value, str) and value in _NOT_FINITE else value
 
 
 def text(value: Any) -> str:

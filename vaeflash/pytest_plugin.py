@@ -53,10 +53,10 @@ class CourseFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """An item for each claim, in the course's order."""
-        from vaeflash.course import open_course
-        from vaeflash.jobs import Runs
+        from vaeflash.course.course import open_course
+        from vaeflash.judging.cases import choose
         from vaeflash.machine import choose_device
-        from vaeflash.selection import choose
+        from vaeflash.runs.known import Runs
 
         course = open_course(self.path.parent)
         selection = choose(course)
@@ -72,7 +72,7 @@ class CourseFile(pytest.File):
     @property
     def workers(self) -> Any:
         """Child processes, started for the first claim that needs a run."""
-        from vaeflash.workers import default_jobs, local_workers
+        from vaeflash.runs.processes import default_jobs, local_workers
 
         if self._workers is None:
             jobs = default_jobs(self.runs.device)
@@ -96,7 +96,7 @@ class ClaimItem(pytest.Item):
             ClaimFailed: It did not come out as stated.
         """
         from vaeflash.card import Status
-        from vaeflash.check import check
+        from vaeflash.judging.check import check
 
         if self._broken:
             raise ClaimFailed("\n".join(map(str, self._broken.problems)))

@@ -18,8 +18,8 @@ from typer.testing import CliRunner, Result
 
 from vaeflash.cli import app
 from vaeflash.cli.app import complete_anything, complete_cards, complete_demos
-from vaeflash.consent import is_trusted, trust
-from vaeflash.course import Course
+from vaeflash.course.consent import is_trusted, trust
+from vaeflash.course.course import Course
 from vaeflash.data import MNIST_FILES
 
 VERIFIED = ":demo two-and-two\n:claim total == 4\n:control a=3"

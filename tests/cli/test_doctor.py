@@ -11,11 +11,12 @@ from conftest import MakeCourse, card, deck
 from rich.console import Console
 
 from vaeflash.cli.app import Settings
-from vaeflash.cli.machine import doctor
+from vaeflash.cli.doctor import print_doctor
 from vaeflash.cli.screen import Screen
-from vaeflash.course import Course
-from vaeflash.schedule import NEW, Rating, Scheduler
-from vaeflash.store import CardKey, CardState, Store, StoreError, open_store, reviews_path
+from vaeflash.course.course import Course
+from vaeflash.study.memory import NEW, Rating
+from vaeflash.study.reviews import CardKey, CardState, Store, StoreError, open_store, reviews_path
+from vaeflash.study.schedule import Scheduler
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 KEYS = [CardKey("course", f"card-{number}") for number in range(3)]
@@ -32,7 +33,7 @@ def examined(course: Course, **options: bool) -> tuple[bool, str]:
     console = Console(width=200, color_system=None)
     settings.out = settings.err = Screen(console)
     with console.capture() as capture:
-        well = doctor(settings, **({"as_json": False} | options))
+        well = print_doctor(settings, **({"as_json": False} | options))
     return well, capture.get()
 
 

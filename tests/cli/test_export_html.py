@@ -11,7 +11,7 @@ from conftest import COIN, MakeCourse, card, deck
 from typer.testing import CliRunner, Result
 
 from vaeflash.cli import app
-from vaeflash.course import Course
+from vaeflash.course.course import Course
 
 CLI = Callable[..., Result]
 

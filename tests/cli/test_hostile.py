@@ -18,11 +18,11 @@ from typer.testing import CliRunner, Result
 from vaeflash.card import Status
 from vaeflash.cli import app
 from vaeflash.cli.app import complete_anything
-from vaeflash.consent import trust
-from vaeflash.course import Course, open_course
-from vaeflash.ledger import ControlEntry, Entry, Ledger, write_ledger
+from vaeflash.course.consent import trust
+from vaeflash.course.course import Course, open_course
+from vaeflash.judging.ledger import ControlEntry, Entry, Ledger, write_ledger
 from vaeflash.machine import torch_minor
-from vaeflash.store import CardKey, open_store
+from vaeflash.study.reviews import CardKey, open_store
 
 EVIL = "\x1b]52;c;b3du\x07\x9d0;own\x9c\u202eown\u2066\U000e0041\x7fown"
 """Writes the clipboard, names the window in two ways, turns what follows, hides a tag."""

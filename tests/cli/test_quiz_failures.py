@@ -16,10 +16,11 @@ from click.testing import Result
 from conftest import MakeCourse, card, deck
 from typer.testing import CliRunner
 
-from vaeflash.cli import app, run_quiz
-from vaeflash.course import Course
+from vaeflash.cli import app
+from vaeflash.cli import quiz as quiz_command
+from vaeflash.course.course import Course
 from vaeflash.errors import Problem
-from vaeflash.store import CardKey, Store, StoreError, open_store, reviews_path
+from vaeflash.study.reviews import CardKey, Store, StoreError, open_store, reviews_path
 
 CARDS = 6
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -53,7 +54,7 @@ def after(monkeypatch: pytest.MonkeyPatch, answers: int, change: Callable[[Store
                 change(self)
             return super().answer(*arguments, **options)
 
-    monkeypatch.setattr(run_quiz, "open_store", lambda: Changing(reviews_path()))
+    monkeypatch.setattr(quiz_command, "open_store", lambda: Changing(reviews_path()))
 
 
 def fill_the_disk(store: Store) -> None:
@@ -90,7 +91,7 @@ def test_an_answer_that_cannot_be_stored_is_told_of_after_those_that_were(
 def test_a_mark_that_cannot_be_stored_is_told_of(
     course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_quiz, "open_store", lambda: read_only_store())
+    monkeypatch.setattr(quiz_command, "open_store", lambda: read_only_store())
     done = quiz(course, "b")
 
     assert (done.exit_code, "card 'card-0': this was not stored" in done.stderr) == (2, True)
@@ -114,7 +115,7 @@ class Gone(Store):
 def test_reviews_that_can_be_read_no_more_still_leave_a_summary(
     course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_quiz, "open_store", lambda: Gone(reviews_path()))
+    monkeypatch.setattr(quiz_command, "open_store", lambda: Gone(reviews_path()))
     done = quiz(course, " 4")
 
     assert (done.exit_code, "No answers given." in done.stdout) == (2, True)
@@ -161,7 +162,7 @@ def test_a_quiz_leaves_a_file_alone_that_it_cannot_use(
 
 WATCHED = """
 import os, sys
-from vaeflash.store import reading
+from vaeflash.study.reviews import reading
 opened = reading.open_database
 def watched(path):
     connection = opened(path)
@@ -263,5 +264,5 @@ def test_an_answer_that_another_quiz_gave_meanwhile_is_not_given_again(
 
 
 def elsewhere(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_quiz, "open_store", open_store)
+    monkeypatch.setattr(quiz_command, "open_store", open_store)
     quiz(course, " 4q")

@@ -17,24 +17,24 @@ from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 from typer.testing import CliRunner
 
-from vaeflash.catalogue import catalogue_of
-from vaeflash.check import check
 from vaeflash.cli import app
 from vaeflash.cli.app import Settings
 from vaeflash.cli.commands import studying  # noqa: F401
-from vaeflash.cli.keys import Lines, open_keys
-from vaeflash.cli.run_quiz import run_quiz
+from vaeflash.cli.keys import LineKeys, open_keys
+from vaeflash.cli.quiz import run_quiz
+from vaeflash.cli.quiz_try import try_claims
 from vaeflash.cli.screen import Screen
-from vaeflash.cli.trial import try_claims
-from vaeflash.consent import trust
-from vaeflash.course import Course
+from vaeflash.course.consent import trust
+from vaeflash.course.course import Course
 from vaeflash.errors import CourseError
-from vaeflash.jobs import Runs
-from vaeflash.ledger import Ledger, write_ledger
-from vaeflash.schedule import NEW
-from vaeflash.selection import choose
-from vaeflash.store import CardKey, open_store
-from vaeflash.workers import InProcess
+from vaeflash.judging.cases import choose
+from vaeflash.judging.check import check
+from vaeflash.judging.ledger import Ledger, write_ledger
+from vaeflash.runs.known import Runs
+from vaeflash.runs.processes import InProcess
+from vaeflash.study.memory import NEW
+from vaeflash.study.questions import catalogue_of
+from vaeflash.study.reviews import CardKey, open_store
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 KL = r"""
@@ -80,7 +80,7 @@ class FakeKeys:
         return press
 
     def lent(self):
-        return Lines(StringIO()).lent()
+        return LineKeys(StringIO()).lent()
 
 
 @pytest.fixture(autouse=True)
@@ -434,7 +434,7 @@ def test_a_quiz_reads_lines_where_there_is_no_terminal(make_course: MakeCourse) 
     [("\n", ["enter"]), (" \n", [" "]), ("U\r\n", ["u"]), ("3", ["3"]), ("", [])],
 )
 def test_each_line_is_a_press(text: str, presses: list[str]) -> None:
-    lines = Lines(StringIO(text))
+    lines = LineKeys(StringIO(text))
 
     assert [*iter(lines.press, "end")] == presses
 

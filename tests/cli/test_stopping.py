@@ -11,11 +11,11 @@ from conftest import COIN, SUM, MakeCourse, card, deck
 from typer.testing import CliRunner
 
 from vaeflash.cli import app
-from vaeflash.consent import trust
-from vaeflash.course import Course
+from vaeflash.course.consent import trust
+from vaeflash.course.course import Course
 from vaeflash.interrupts import TOLD
-from vaeflash.ledger import Ledger, read_ledger, write_ledger
-from vaeflash.store import open_store
+from vaeflash.judging.ledger import Ledger, read_ledger, write_ledger
+from vaeflash.study.reviews import open_store
 
 STOPS = COIN.replace(
     "    heads =",
@@ -73,7 +73,7 @@ def test_a_second_ctrl_c_while_the_ledger_is_written_does_not_lose_it(
         signal.raise_signal(signal.SIGINT)
         write_ledger(path, ledger)
 
-    monkeypatch.setattr("vaeflash.recording.write_ledger", impatient)
+    monkeypatch.setattr("vaeflash.judging.recording.write_ledger", impatient)
     done = run(course, "check", "-j0")
 
     recorded = [entry.card for entry in read_ledger(course.ledger_path)]
@@ -111,6 +111,6 @@ def test_a_terminal_that_went_away_does_not_hide_that_the_command_was_stopped(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("vaeflash.cli.screen.Screen.note", dead)
-    monkeypatch.setattr("vaeflash.cli.run_check.choose", gone)
+    monkeypatch.setattr("vaeflash.cli.check.choose", gone)
 
     assert run(course, "check", "-j0").exit_code == 129

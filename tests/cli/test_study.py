@@ -13,13 +13,15 @@ from conftest import MakeCourse, card, deck
 from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
-from vaeflash.catalogue import catalogue_of
-from vaeflash.cli import study
+from vaeflash.cli.due import print_due
+from vaeflash.cli.reviews import print_orphans, print_reviews
 from vaeflash.cli.screen import Screen
-from vaeflash.course import Course
-from vaeflash.quiz import Session
-from vaeflash.schedule import Rating
-from vaeflash.store import open_store
+from vaeflash.cli.stats import print_stats
+from vaeflash.course.course import Course
+from vaeflash.study.memory import Rating
+from vaeflash.study.questions import catalogue_of
+from vaeflash.study.reviews import open_store
+from vaeflash.study.session import Session
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = START + timedelta(days=40)
@@ -71,25 +73,25 @@ def studied(course: Course) -> Course:
 
 
 def test_due_is_one_line(course: Course) -> None:
-    assert printed(study.due, course, clock=lambda: START) == "0 due, 6 new"
+    assert printed(print_due, course, clock=lambda: START) == "0 due, 6 new"
 
 
 def test_due_is_one_number_for_a_prompt(course: Course) -> None:
-    assert printed(study.due, course, number_only=True, clock=lambda: START) == "6"
+    assert printed(print_due, course, number_only=True, clock=lambda: START) == "6"
 
 
 def test_due_counts_what_waits_for_later_today(course: Course) -> None:
     study_on(course, (START, [Rating.GOOD]))
 
-    assert printed(study.due, course, clock=lambda: START) == "0 due, 5 new, 1 later today"
+    assert printed(print_due, course, clock=lambda: START) == "0 due, 5 new, 1 later today"
 
 
 def test_due_counts_one_deck(course: Course) -> None:
-    assert printed(study.due, course, ["second"], clock=lambda: START) == "0 due, 2 new"
+    assert printed(print_due, course, ["second"], clock=lambda: START) == "0 due, 2 new"
 
 
 def test_due_as_json_has_every_count(course: Course) -> None:
-    told = json.loads(printed(study.due, course, as_json=True, clock=lambda: START))
+    told = json.loads(printed(print_due, course, as_json=True, clock=lambda: START))
 
     assert told == {
         "vaeflash": 1,
@@ -104,7 +106,7 @@ def test_due_as_json_has_every_count(course: Course) -> None:
 
 
 def test_retention_is_the_share_of_learned_cards_that_were_known(studied: Course) -> None:
-    told = json.loads(printed(study.stats, studied, as_json=True, clock=lambda: LATER))
+    told = json.loads(printed(print_stats, studied, as_json=True, clock=lambda: LATER))
 
     assert told["retention"] == {"days": 30, "reviews": 2, "passed": 1}
 
@@ -114,20 +116,20 @@ def test_retention_is_of_thirty_days_today_among_them(
     studied: Course, days: int, reviews: int
 ) -> None:
     then = LATER + timedelta(days=days)
-    told = json.loads(printed(study.stats, studied, as_json=True, clock=lambda: then))
+    told = json.loads(printed(print_stats, studied, as_json=True, clock=lambda: then))
 
     assert told["retention"]["reviews"] == reviews
 
 
 def test_the_forecast_is_of_two_weeks_and_begins_today(studied: Course) -> None:
-    told = json.loads(printed(study.stats, studied, as_json=True, clock=lambda: LATER))
+    told = json.loads(printed(print_stats, studied, as_json=True, clock=lambda: LATER))
     days = [row["day"] for row in told["forecast"]]
 
     assert (days[0], days[-1], len(days)) == ("2026-04-11", "2026-04-24", 14)
 
 
 def test_each_deck_has_its_own_row(studied: Course) -> None:
-    told = json.loads(printed(study.stats, studied, as_json=True, clock=lambda: LATER))
+    told = json.loads(printed(print_stats, studied, as_json=True, clock=lambda: LATER))
     rows = {row["deck"]: (row["questions"], row["new"]) for row in told["decks"]}
 
     assert rows == {"AE::First": (4, 0), "AE::Second": (2, 2)}
@@ -137,19 +139,19 @@ def test_each_deck_has_its_own_row(studied: Course) -> None:
 def test_statistics_look_like_this(
     studied: Course, width: int, snapshot: SnapshotAssertion
 ) -> None:
-    assert printed(study.stats, studied, width=width, clock=lambda: LATER) == snapshot
+    assert printed(print_stats, studied, width=width, clock=lambda: LATER) == snapshot
 
 
 def test_statistics_of_nothing_say_how_to_begin(
     course: Course, snapshot: SnapshotAssertion
 ) -> None:
-    assert printed(study.stats, course, clock=lambda: START) == snapshot
+    assert printed(print_stats, course, clock=lambda: START) == snapshot
 
 
 def test_a_card_that_left_the_course_is_an_orphan(studied: Course, make_course: MakeCourse) -> None:
     (studied.root / "cards" / "first.md").unlink()
     left = make_course(cards={"second": deck(card("other", ":reversed"))})
-    told = json.loads(printed(study.orphans, left, as_json=True))
+    told = json.loads(printed(print_orphans, left, as_json=True))
 
     assert [row["card"] for row in told["orphans"]] == [f"card-{n}" for n in range(4)]
 
@@ -160,18 +162,18 @@ def test_orphans_are_listed_with_what_is_known_of_them(
     (studied.root / "cards" / "first.md").unlink()
     left = make_course(cards={"second": deck(card("other", ":reversed"))})
 
-    assert "card-1  forward  1 answer, the last on 2026-03-02" in printed(study.orphans, left)
+    assert "card-1  forward  1 answer, the last on 2026-03-02" in printed(print_orphans, left)
 
 
 def test_a_course_without_orphans_says_so(studied: Course) -> None:
-    assert printed(study.orphans, studied) == "Every card with reviews is in the course."
+    assert printed(print_orphans, studied) == "Every card with reviews is in the course."
 
 
 def test_the_log_is_exported_with_what_was_taken_back(course: Course) -> None:
     study_on(course, (START, [Rating.EASY]))
     with open_store() as store:
         store.undo("course", START)
-    told = json.loads(printed(study.export_reviews, course, as_json=True))
+    told = json.loads(printed(print_reviews, course, as_json=True))
 
     assert [(entry["what"], entry.get("undone")) for entry in told["log"]] == [
         ("answer", True),
@@ -188,7 +190,7 @@ def test_the_log_can_be_read(course: Course) -> None:
         store.unsuspend(key, START)
         store.flag(key, 1, START)
         store.undo("course", START)
-    lines = printed(study.export_reviews, course).splitlines()
+    lines = printed(print_reviews, course).splitlines()
 
     assert [line.split("card-0/forward  ")[1] for line in lines] == [
         "Easy",

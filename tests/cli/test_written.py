@@ -14,12 +14,12 @@ import pytest
 from conftest import SUM, MakeCourse, card, deck
 from typer.testing import CliRunner, Result
 
-from vaeflash.anki.memory import ExportMemory, Remembered
 from vaeflash.cli import app
-from vaeflash.consent import is_trusted, trust
-from vaeflash.course import Course
-from vaeflash.ledger import Entry, Ledger, read_ledger
-from vaeflash.recording import record
+from vaeflash.course.consent import is_trusted, trust
+from vaeflash.course.course import Course
+from vaeflash.export.anki.memory import ExportMemory, Remembered
+from vaeflash.judging.ledger import Entry, Ledger, read_ledger
+from vaeflash.judging.recording import record
 
 CLAIM = ":demo sum\n:claim total == 4\n:control a=3"
 HALF = SUM.replace(
@@ -52,10 +52,10 @@ def course_of(make_course: MakeCourse, *metas: str) -> Course:
 @pytest.mark.parametrize(
     ("command", "work"),
     [
-        (["export-anki", "-o", "place"], "vaeflash.anki.build_package"),
-        (["export-html", "-o", "place"], "vaeflash.site.build_site"),
-        (["import", "notes.md", "-o", "place", "--force"], "vaeflash.cli.authoring.read_deck"),
-        (["demo", "sum", "--out", "place"], "vaeflash.cli.run_demo.run_demo"),
+        (["export-anki", "-o", "place"], "vaeflash.export.anki.build_package"),
+        (["export-html", "-o", "place"], "vaeflash.export.site.build_site"),
+        (["import", "notes.md", "-o", "place", "--force"], "vaeflash.cli.import_deck.read_deck"),
+        (["demo", "sum", "--out", "place"], "vaeflash.cli.demo.run_demo"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
@@ -89,7 +89,7 @@ def test_figures_that_cannot_be_kept_are_not_drawn(
     course = course_of(make_course, CLAIM)
     (course.root / "figures").write_text("a file where the folder should be")
     worked: list[object] = []
-    monkeypatch.setattr("vaeflash.cli.draw.run_demo", lambda *_: worked.append(_))
+    monkeypatch.setattr("vaeflash.cli.figures.run_demo", lambda *_: worked.append(_))
 
     done = cli(course, "figures")
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from vaeflash.course.demo_source import read_demo
 from vaeflash.demo import Result
 from vaeflash.lab.bench import Bench
-from vaeflash.runner import import_demo
-from vaeflash.source import read_demo
+from vaeflash.runs.in_process import import_demo
 
 PATH = Path(__file__).parents[2] / "demos" / "data_loading.py"
 SOURCE = read_demo("data-loading", PATH, "demos/data_loading.py")

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from vaeflash.course.demo_source import read_demo
 from vaeflash.demo import Result
 from vaeflash.lab.bench import Bench
-from vaeflash.runner import import_demo
-from vaeflash.source import read_demo
+from vaeflash.runs.in_process import import_demo
 
 PATH = Path(__file__).parents[2] / "demos" / "dense_ae.py"
 SOURCE = read_demo("dense-ae", PATH, "demos/dense_ae.py")

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
+from vaeflash.course.demo_source import read_demo
 from vaeflash.demo import Result
 from vaeflash.lab.bench import Bench
 from vaeflash.lab.volumes.labelled import label_edges
-from vaeflash.runner import import_demo
-from vaeflash.source import read_demo
+from vaeflash.runs.in_process import import_demo
 
 PATH = Path(__file__).parents[2] / "demos" / "edge_places.py"
 SOURCE = read_demo("edge-places", PATH, "demos/edge_places.py")

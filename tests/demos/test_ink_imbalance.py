@@ -13,11 +13,11 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812 -- its usual name
 
+from vaeflash.course.demo_source import read_demo
 from vaeflash.demo import Result
 from vaeflash.lab.bench import Bench
 from vaeflash.lab.volumes.surface import Surface
-from vaeflash.runner import import_demo
-from vaeflash.source import read_demo
+from vaeflash.runs.in_process import import_demo
 
 PATH = Path(__file__).parents[2] / "demos" / "ink_imbalance.py"
 SOURCE = read_demo("ink-imbalance", PATH, "demos/ink_imbalance.py")

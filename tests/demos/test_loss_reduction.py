@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vaeflash.course.demo_source import read_demo
 from vaeflash.demo import Result
 from vaeflash.lab.bench import Bench
-from vaeflash.runner import import_demo
-from vaeflash.source import read_demo
+from vaeflash.runs.in_process import import_demo
 
 PATH = Path(__file__).parents[2] / "demos" / "loss_reduction.py"
 SOURCE = read_demo("loss-reduction", PATH, "demos/loss_reduction.py")

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from vaeflash.course.demo_source import read_demo
 from vaeflash.demo import Result
 from vaeflash.lab.bench import Bench
 from vaeflash.lab.metrics import pca_mse
 from vaeflash.lab.volumes.volume import ArrayVolume
-from vaeflash.runner import import_demo
-from vaeflash.source import read_demo
+from vaeflash.runs.in_process import import_demo
 
 PATH = Path(__file__).parents[2] / "demos" / "overfitting_set_size.py"
 SOURCE = read_demo("overfitting-set-size", PATH, "demos/overfitting_set_size.py")

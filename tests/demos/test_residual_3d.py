@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
+from vaeflash.course.demo_source import read_demo
 from vaeflash.demo import Result
 from vaeflash.lab.bench import Bench
-from vaeflash.runner import import_demo
-from vaeflash.source import read_demo
+from vaeflash.runs.in_process import import_demo
 
 PATH = Path(__file__).parents[2] / "demos" / "residual_3d.py"
 SOURCE = read_demo("residual-3d", PATH, "demos/residual_3d.py")

@@ -13,8 +13,8 @@ from torch.nn import functional as F  # noqa: N812 -- its usual name
 
 from demos import _residual as blocks
 from demos import residual_shapes as demo
+from vaeflash.course.demo_source import read_demo
 from vaeflash.lab.bench import Bench
-from vaeflash.source import read_demo
 
 PATH = Path(__file__).parents[2] / "demos" / "residual_shapes.py"
 KINDS = ("residual", "plain", "bridged", "cut")

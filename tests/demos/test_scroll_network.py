@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from demos import scroll_network as demo
+from vaeflash.course.demo_source import read_demo
 from vaeflash.demo import Result
 from vaeflash.lab.bench import Bench
 from vaeflash.lab.metrics import parameter_count
 from vaeflash.lab.volumes.networks import Size, pooled_vae, source_vae
-from vaeflash.source import read_demo
 
 SOURCE = read_demo("scroll-network", Path(demo.__file__), "demos/scroll_network.py")
 DEFAULTS = demo.Params()

@@ -18,12 +18,12 @@ import torch
 from tolerance import ROUNDING, TRAINED
 from torch.distributions import Normal, kl_divergence
 
+from vaeflash.course.demo_source import read_demo
 from vaeflash.demo import Result
 from vaeflash.lab.bench import Bench
 from vaeflash.lab.metrics import parameter_count
 from vaeflash.lab.volumes.distributed import Team
-from vaeflash.runner import import_demo
-from vaeflash.source import read_demo
+from vaeflash.runs.in_process import import_demo
 
 ROOT = Path(__file__).parents[2]
 PATHS = {name: ROOT / "demos" / f"{name}.py" for name in ("scroll_vae", "scroll_vae_full")}

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
+from vaeflash.course.demo_source import read_demo
 from vaeflash.demo import Result
 from vaeflash.lab.bench import Bench
-from vaeflash.runner import import_demo
-from vaeflash.source import read_demo
+from vaeflash.runs.in_process import import_demo
 
 PATH = Path(__file__).parents[2] / "demos" / "step_direction.py"
 SOURCE = read_demo("step-direction", PATH, "demos/step_direction.py")

@@ -12,10 +12,10 @@ import torch
 from scipy import ndimage
 from torch import nn
 
+from vaeflash.course.demo_source import read_demo
 from vaeflash.demo import Result
 from vaeflash.lab.bench import Bench
-from vaeflash.runner import import_demo
-from vaeflash.source import read_demo
+from vaeflash.runs.in_process import import_demo
 
 PATH = Path(__file__).parents[2] / "demos" / "tile_seams.py"
 SOURCE = read_demo("tile-seams", PATH, "demos/tile_seams.py")

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from vaeflash.course.demo_source import read_demo
 from vaeflash.demo import Result
 from vaeflash.lab.bench import Bench
-from vaeflash.runner import import_demo
-from vaeflash.source import read_demo
+from vaeflash.runs.in_process import import_demo
 
 PATH = Path(__file__).parents[2] / "demos" / "train_step.py"
 SOURCE = read_demo("train-step", PATH, "demos/train_step.py")

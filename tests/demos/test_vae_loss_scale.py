@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal
 
+from vaeflash.course.demo_source import read_demo
 from vaeflash.demo import Result
 from vaeflash.lab import loss_scale
 from vaeflash.lab.bench import Bench
-from vaeflash.runner import import_demo
-from vaeflash.source import read_demo
+from vaeflash.runs.in_process import import_demo
 
 PATH = Path(__file__).parents[2] / "demos" / "vae_loss_scale.py"
 SOURCE = read_demo("vae-loss-scale", PATH, "demos/vae_loss_scale.py")

@@ -23,27 +23,30 @@ from urllib.parse import urlsplit
 
 from mutate import ODD, damaged, json_like, odd, repeated, text_like
 
-from vaeflash import consent, data, gallery, html, markdown, tex
-from vaeflash.anki.memory import ExportMemory, Remembered
-from vaeflash.audit import rejudge
+from vaeflash import data, gallery
 from vaeflash.card import Status
-from vaeflash.catalogue import catalogue_of
 from vaeflash.claims import parse_claim, parse_params, parse_settings
-from vaeflash.cloze import cloze_numbers, filled_in, with_hole
-from vaeflash.cluster import _place
-from vaeflash.course import Course, open_course
+from vaeflash.course import consent
+from vaeflash.course.course import Course, open_course
+from vaeflash.course.demo_source import read_demo
+from vaeflash.course.fingerprint import forget
+from vaeflash.course.media import MediaFiles
 from vaeflash.errors import ClaimError, VaeflashError
+from vaeflash.export.anki.memory import ExportMemory, Remembered
+from vaeflash.export.site import folder as site
 from vaeflash.files import cache_folder, read_text
-from vaeflash.fingerprint import forget
-from vaeflash.ledger import ControlEntry, Entry, Ledger, read_ledger
-from vaeflash.media import MediaFiles
-from vaeflash.needs import missing_need
+from vaeflash.judging.audit import rejudge
+from vaeflash.judging.ledger import ControlEntry, Entry, Ledger, read_ledger
 from vaeflash.parse import read_deck, write_deck
-from vaeflash.runs import Request, Run, RunCache, _sealed
-from vaeflash.schedule import NEW, Rating, Scheduler
-from vaeflash.site import folder as site
-from vaeflash.source import read_demo
-from vaeflash.store import CardKey, Store, open_store
+from vaeflash.runs.dask import _place
+from vaeflash.runs.needs import missing_need
+from vaeflash.runs.run import Request, Run, RunCache, _sealed
+from vaeflash.study.memory import NEW, Rating
+from vaeflash.study.questions import catalogue_of
+from vaeflash.study.reviews import CardKey, Store, open_store
+from vaeflash.study.schedule import Scheduler
+from vaeflash.text import html, markdown, tex
+from vaeflash.text.cloze import cloze_numbers, filled_in, with_hole
 from vaeflash.widget.packed import weight_bytes
 from vaeflash.widget.page import to_script
 

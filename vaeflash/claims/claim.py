@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 from vaeflash.claims.evaluation import Evaluation, Measured
@@ -67,6 +68,7 @@ class ParsedClaim:
         return all(answers)
 
 
+@lru_cache(maxsize=4096)  # a command meets the same claim in lint, judging and the ledger
 def parse_claim(text: str) -> ParsedClaim:
     """Read a claim such as `mse[latent=32] < 0.5 * mse[latent=2] in 95% of seeds`.
 

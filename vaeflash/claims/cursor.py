@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vaeflash.claims.tokens import Kind, Token, complaint, number, tokenize
+from vaeflash.claims.tokens import Token, TokenKind, complaint, number, tokenize
 from vaeflash.errors import ClaimError
 
 
@@ -36,7 +36,7 @@ class Cursor:
 
     def have(self, *words: str) -> bool:
         """Whether the next token is one of these signs or names."""
-        return self.token.kind in (Kind.SIGN, Kind.NAME) and self.token.text in words
+        return self.token.kind in (TokenKind.SIGN, TokenKind.NAME) and self.token.text in words
 
     def skip(self, word: str) -> bool:
         """Take the next token if it is this sign or name."""
@@ -50,7 +50,7 @@ class Cursor:
         if not self.skip(word):
             raise self.unexpected(f"Expected '{word}' {why}.")
 
-    def take_kind(self, kind: Kind, why: str) -> Token:
+    def take_kind(self, kind: TokenKind, why: str) -> Token:
         """Take a token of this kind, or complain."""
         if self.token.kind is not kind:
             raise self.unexpected(f"Expected {kind} {why}.")
@@ -58,17 +58,17 @@ class Cursor:
 
     def take_number(self, why: str) -> int | float:
         """Take a number, or complain."""
-        return number(self.text, self.take_kind(Kind.NUMBER, why))
+        return number(self.text, self.take_kind(TokenKind.NUMBER, why))
 
     def expect_end(self, advice: str) -> None:
         """Complain about anything that is left over."""
-        if self.token.kind is not Kind.END:
+        if self.token.kind is not TokenKind.END:
             raise self.unexpected(advice)
 
     def unexpected(self, advice: str) -> ClaimError:
         """The error that the next token does not fit."""
         token = self.token
-        if token.kind is Kind.END:
+        if token.kind is TokenKind.END:
             return self.error(token.at, "this ends too early.", advice)
         return self.error(token.at, f"'{token.text}' does not fit here.", advice)
 

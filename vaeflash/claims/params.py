@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from vaeflash.card import Value
 from vaeflash.claims.cursor import Cursor
-from vaeflash.claims.tokens import NAME, Kind, has_leading_zero
+from vaeflash.claims.tokens import NAME, TokenKind, has_leading_zero
 from vaeflash.claims.tree import Overlay
 from vaeflash.errors import ClaimError, Problem
 
@@ -28,7 +28,7 @@ class ParamsReader(Cursor):
         """Names with their values, in the order written."""
         params: dict[str, Value] = {}
         while True:
-            name = self.take_kind(Kind.NAME, "of a parameter, as in latent=32")
+            name = self.take_kind(TokenKind.NAME, "of a parameter, as in latent=32")
             if name.text in params:
                 raise self.error(name.at, f"'{name.text}' is set twice.", "Set it once.")
             self.expect("=", "and a value, as in latent=32")
@@ -39,13 +39,13 @@ class ParamsReader(Cursor):
     def value(self) -> Value:
         """A signed number, a word, a text or a shape."""
         token = self.token
-        if token.kind is Kind.NAME:
+        if token.kind is TokenKind.NAME:
             return TRUTH.get(token.text, self.take().text)
-        if token.kind is Kind.STRING:
+        if token.kind is TokenKind.STRING:
             return self.take().text[1:-1]
         if self.have("("):
             return self.shape()
-        if token.kind is Kind.NUMBER and has_leading_zero(token):
+        if token.kind is TokenKind.NUMBER and has_leading_zero(token):
             # As in `range=01`: no number is written so, and reading it as 1 would lose the 0.
             return self.take().text
         return self._signed()
@@ -54,7 +54,7 @@ class ParamsReader(Cursor):
         """Whether the bracket here opens a shape: `()`, or an integer and a comma."""
         skip = 2 if self.ahead(1).text == "-" else 1
         first, then = self.ahead(skip), self.ahead(skip + 1)
-        return first.text == ")" or (first.kind is Kind.NUMBER and then.text == ",")
+        return first.text == ")" or (first.kind is TokenKind.NUMBER and then.text == ",")
 
     def shape(self) -> tuple[int, ...]:
         """A bracket of integers with at least one comma, or an empty one."""

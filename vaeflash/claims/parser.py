@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 from vaeflash.card import Value
 from vaeflash.claims.params import TRUTH, ParamsReader, to_overlay
-from vaeflash.claims.tokens import Kind, number
+from vaeflash.claims.tokens import TokenKind, number
 from vaeflash.claims.tree import (
     Call,
     Comparison,
@@ -124,7 +124,7 @@ class ClaimReader(ParamsReader):
         rises = self.take().text == "rises"
         share = self._percent(form) / 100 if self.skip("by") else 0.0
         self.expect("over", form)
-        name = self.take_kind(Kind.NAME, form)
+        name = self.take_kind(TokenKind.NAME, form)
         if name.text in dict(metric.run):
             what = f"'{name.text}' is set in the brackets already."
             raise self.error(name.at, what, "Leave it out of the brackets.")
@@ -164,12 +164,12 @@ class ClaimReader(ParamsReader):
 
     def _atom(self) -> Node:
         token = self.token
-        if token.kind is Kind.NUMBER:
+        if token.kind is TokenKind.NUMBER:
             value = number(self.text, self.take())
             return Constant(value / 100 if self.skip("%") else value, token.at)
-        if token.kind is Kind.STRING:
+        if token.kind is TokenKind.STRING:
             return Constant(self.take().text[1:-1], token.at)
-        if token.kind is Kind.NAME:
+        if token.kind is TokenKind.NAME:
             return self._call() if self.ahead(1).text == "(" else self._metric()
         if self.have("("):
             return Constant(self.shape(), token.at) if self.shape_ahead() else self._bracket()

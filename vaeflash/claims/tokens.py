@@ -40,7 +40,7 @@ _SPELLED = {
 }
 
 
-class Kind(StrEnum):
+class TokenKind(StrEnum):
     """What a token is, as messages name it."""
 
     NUMBER = "a number"
@@ -54,7 +54,7 @@ class Kind(StrEnum):
 class Token:
     """One word of a claim; `at` counts characters from 0."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     at: int
 
@@ -84,9 +84,9 @@ def tokenize(text: str) -> list[Token]:
         kind = match.lastgroup or ""
         if kind != "space":
             word = "+-" if match.group() == "±" else match.group()
-            tokens.append(Token(Kind[kind.upper()], word, at))
+            tokens.append(Token(TokenKind[kind.upper()], word, at))
         at = match.end()
-    tokens.append(Token(Kind.END, "", len(text)))
+    tokens.append(Token(TokenKind.END, "", len(text)))
     return tokens
 
 

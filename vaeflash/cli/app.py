@@ -125,7 +125,7 @@ def _completions(incomplete: str, *kinds: str) -> list[str]:
     Nor does a name that a shell would read as more than a name: it is put on the command line as
     it is, and the next key runs it.
     """
-    from vaeflash.course import find_course
+    from vaeflash.course.course import find_course
 
     try:
         course = find_course()
@@ -200,6 +200,6 @@ class Settings:
     @property
     def course(self) -> Any:
         """The course to work on, found when first asked for."""
-        from vaeflash.course import find_course
+        from vaeflash.course.course import find_course
 
         return find_course(self._course)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from vaeflash.consent import code_of, is_trusted, trust
-from vaeflash.course import Course
+from vaeflash.course.consent import code_of, is_trusted, trust
+from vaeflash.course.course import Course
 from vaeflash.errors import CourseError, Problem
 from vaeflash.machine import is_joined
 

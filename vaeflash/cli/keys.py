@@ -30,7 +30,7 @@ class Keys(Protocol):
         """Leave the keyboard to somebody who reads lines."""
 
 
-class Lines:
+class LineKeys:
     """A file or pipe: each line is a press, an empty one is "enter"."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -185,7 +185,7 @@ def open_keys(*, interactive: bool) -> Iterator[Keys]:
             )
         )
     if not (interactive and sys.stdin.isatty()):
-        yield Lines(sys.stdin)
+        yield LineKeys(sys.stdin)
         return
     keyboard = Keyboard(sys.stdin.fileno())
     try:

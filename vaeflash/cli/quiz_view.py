@@ -14,12 +14,13 @@ from rich.text import Text
 
 from vaeflash.cli.text import CardMarkdown
 from vaeflash.printable import command
-from vaeflash.question import Question
-from vaeflash.quiz import Asked, Left, Session
-from vaeflash.schedule import Memory, Rating, Scheduler
+from vaeflash.study.memory import Memory, Rating
+from vaeflash.study.question import Question
+from vaeflash.study.schedule import Scheduler
+from vaeflash.study.session import Asked, Left, Session
 
 if TYPE_CHECKING:
-    from vaeflash.ledger import Entry
+    from vaeflash.judging.ledger import Entry
 
 WIDEST: Final = 92
 """Columns; lines longer than this are hard to read."""
@@ -52,7 +53,7 @@ def header(asked: Asked, left: Left, *, cram: bool) -> RenderableType:
     grid = Table.grid(expand=True)
     grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     grid.add_column(no_wrap=True, justify="right")
-    name = Text(asked.question.shelf.title.replace("::", " › "), style="dim")
+    name = Text(asked.question.deck.title.replace("::", " › "), style="dim")
     if asked.state.flag:
         name.append("  ⚑ flagged", style="not dim red")
     if cram:
@@ -108,7 +109,7 @@ def verdict_of(text: str, entries: Iterable[Entry], *, said_holds: bool) -> Rend
 
 def back(question: Question, entries: Sequence[Entry]) -> RenderableType:
     """The answer, and what is known of the card's claims."""
-    from vaeflash.cli.cards import evidence_text
+    from vaeflash.cli.show import evidence_text
 
     parts: list[RenderableType] = [_apart(Rule(style="dim")), CardMarkdown(question.back())]
     parts += [_apart(evidence_text(entry)) for entry in entries]

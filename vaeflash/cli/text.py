@@ -16,8 +16,8 @@ from rich.syntax import ANSISyntaxTheme
 from rich.text import Text
 
 from vaeflash.cli.colours import in_palette
-from vaeflash.markdown import DISPLAY, INLINE, parser
-from vaeflash.tex import to_unicode
+from vaeflash.text.markdown import DISPLAY, INLINE, parser
+from vaeflash.text.tex import to_unicode
 
 _PAINTED: Final[dict[tuple[str, ...], str]] = {
     pygments.Keyword: "bold magenta",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from vaeflash.course.fingerprint import code_digest
 from vaeflash.data.source import combined
-from vaeflash.fingerprint import code_digest
 
 
 def code_fingerprint(files: Iterable[Path]) -> str:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from vaeflash.course.fingerprint import LAB
 from vaeflash.data import orl
 from vaeflash.data.drawn import code_fingerprint
 from vaeflash.data.source import DataSource, combined, digests
 from vaeflash.errors import DataError, Problem
-from vaeflash.fingerprint import LAB
 
 DRAWN = "portraits"
 DRAWN_BY = ("painting", "people", "portraits")

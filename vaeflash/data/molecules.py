@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from vaeflash.course.fingerprint import LAB
 from vaeflash.data.drawn import code_fingerprint
 from vaeflash.data.source import DataSource
-from vaeflash.fingerprint import LAB
 
 DRAWN_BY = ("folding", "molecules")
 """Modules of the lab."""

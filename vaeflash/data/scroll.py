@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from vaeflash.course.fingerprint import LAB
 from vaeflash.data.drawn import code_fingerprint
 from vaeflash.data.source import DataSource, combined, digests
 from vaeflash.errors import DataError, Problem
-from vaeflash.fingerprint import LAB
 
 DRAWN = "phantom"
 DRAWN_BY = ("volume", "surface", "writing", "winding", "papyrus", "unrolling", "phantom")

@@ -6,7 +6,7 @@ import json
 import re
 from importlib.resources import files
 
-from vaeflash.html import escape
+from vaeflash.text.html import escape
 from vaeflash.widget.packed import from_json
 
 _TEXT = re.compile(r'("[^"]*")')

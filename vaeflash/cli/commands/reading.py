@@ -18,9 +18,9 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
 
     Example: vaeflash list
     """
-    from vaeflash.cli import cards
+    from vaeflash.cli.list import list_course
 
-    cards.list_course(ctx.obj.course, ctx.obj.out, as_json=json)
+    list_course(ctx.obj.course, ctx.obj.out, as_json=json)
 
 
 @app.command()
@@ -33,9 +33,9 @@ def show(
 
     Example: vaeflash show kl-closed-form
     """
-    from vaeflash.cli import cards
+    from vaeflash.cli.show import show_card
 
-    cards.show_card(ctx.obj.course, card, ctx.obj.out, as_json=json)
+    show_card(ctx.obj.course, card, ctx.obj.out, as_json=json)
 
 
 @app.command()
@@ -46,9 +46,9 @@ def why(ctx: typer.Context, card: CardId, json: Json = False) -> None:
 
     Example: vaeflash why kl-closed-form
     """
-    from vaeflash.cli import explain
+    from vaeflash.cli.why import why
 
-    explain.why(ctx.obj.course, card, ctx.obj.out, as_json=json)
+    why(ctx.obj.course, card, ctx.obj.out, as_json=json)
 
 
 @app.command()
@@ -61,9 +61,9 @@ def lint(ctx: typer.Context, json: Json = False) -> None:
 
     Example: vaeflash --course my-course lint
     """
-    from vaeflash.cli import cards
+    from vaeflash.cli.lint import lint_course
 
-    if not cards.lint_course(ctx.obj.course, ctx.obj.out, as_json=json):
+    if not lint_course(ctx.obj.course, ctx.obj.out, as_json=json):
         raise typer.Exit(NOT_AS_STATED)
 
 
@@ -77,10 +77,10 @@ def list_data(ctx: typer.Context, json: Json = False) -> None:
 
     Example: vaeflash data
     """
-    from vaeflash.cli import machine
+    from vaeflash.cli.data import list_data
 
     if ctx.invoked_subcommand is None:
-        machine.list_data(ctx.obj.out, as_json=json)
+        list_data(ctx.obj.out, as_json=json)
 
 
 @data.command("fetch")
@@ -92,9 +92,9 @@ def fetch_data(
 
     Example: vaeflash data fetch digits
     """
-    from vaeflash.cli import machine
+    from vaeflash.cli.data import fetch
 
-    machine.fetch(name, ctx.obj.out)
+    fetch(name, ctx.obj.out)
 
 
 @app.command()
@@ -125,13 +125,13 @@ def doctor(
     Example: vaeflash doctor --loss my_vae.py:loss_function
     """
     if loss is None:
-        from vaeflash.cli import machine
+        from vaeflash.cli.doctor import print_doctor
 
-        if not machine.doctor(ctx.obj, as_json=json, rebuild_reviews=rebuild_reviews):
+        if not print_doctor(ctx.obj, as_json=json, rebuild_reviews=rebuild_reviews):
             raise typer.Exit(1)
         return
-    from vaeflash.cli import loss_scale
+    from vaeflash.cli.doctor_loss import read_shape, weigh
 
-    sides = loss_scale.read_shape(shape)
-    if not loss_scale.weigh(loss, ctx.obj.out, latents=latents, shape=sides, as_json=json):
+    sides = read_shape(shape)
+    if not weigh(loss, ctx.obj.out, latents=latents, shape=sides, as_json=json):
         raise typer.Exit(1)

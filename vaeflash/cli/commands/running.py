@@ -33,9 +33,9 @@ def demo(
 
     Example: vaeflash demo kl-divergence --set form=mixed
     """
-    from vaeflash.cli import run_demo
+    from vaeflash.cli.demo import run_one
 
-    run_demo.run_one(
+    run_one(
         ctx.obj,
         name,
         settings or [],
@@ -108,15 +108,13 @@ def check(
 
     Example: vaeflash check kl-divergence
     """
-    from vaeflash.cli import run_check
+    from vaeflash.cli.check import Where, check_all, check_locked
 
-    where = run_check.Where(device, jobs, executor, timeout)
+    where = Where(device, jobs, executor, timeout)
     if locked:
-        good = run_check.check_locked(
-            ctx.obj, names or [], where, strict=strict, trusted=trust, as_json=json
-        )
+        good = check_locked(ctx.obj, names or [], where, strict=strict, trusted=trust, as_json=json)
     else:
-        good = run_check.check_all(
+        good = check_all(
             ctx.obj,
             names or [],
             where,
@@ -153,7 +151,8 @@ def pilot(
 
     Example: vaeflash pilot kl-minimum --seeds 10
     """
-    from vaeflash.cli import run_check, run_pilot
+    from vaeflash.cli.check import Where
+    from vaeflash.cli.pilot import run_pilot
 
-    where = run_check.Where(device, jobs)
-    run_pilot.run_pilot(ctx.obj, card, where, seeds=seeds, trusted=trust, as_json=json)
+    where = Where(device, jobs)
+    run_pilot(ctx.obj, card, where, seeds=seeds, trusted=trust, as_json=json)

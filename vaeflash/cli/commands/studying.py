@@ -47,10 +47,10 @@ def quiz(
 
     Example: vaeflash quiz kl-divergence --minutes 10
     """
-    from vaeflash.cli import run_quiz
-    from vaeflash.quiz import Limits
+    from vaeflash.cli.quiz import run_quiz
+    from vaeflash.study.due import Limits
 
-    run_quiz.run_quiz(
+    run_quiz(
         ctx.obj,
         decks or [],
         tags or [],
@@ -75,9 +75,9 @@ def due(
 
     Example: vaeflash due --number
     """
-    from vaeflash.cli import study
+    from vaeflash.cli.due import print_due
 
-    study.due(ctx.obj.course, ctx.obj.out, decks or [], number_only=number, as_json=json)
+    print_due(ctx.obj.course, ctx.obj.out, decks or [], number_only=number, as_json=json)
 
 
 @app.command()
@@ -88,9 +88,9 @@ def stats(ctx: typer.Context, decks: Decks = None, json: Json = False) -> None:
 
     Example: vaeflash stats
     """
-    from vaeflash.cli import study
+    from vaeflash.cli.stats import print_stats
 
-    study.stats(ctx.obj.course, ctx.obj.out, decks or [], as_json=json)
+    print_stats(ctx.obj.course, ctx.obj.out, decks or [], as_json=json)
 
 
 @app.command()
@@ -101,9 +101,9 @@ def orphans(ctx: typer.Context, json: Json = False) -> None:
 
     Example: vaeflash orphans
     """
-    from vaeflash.cli import study
+    from vaeflash.cli.reviews import print_orphans
 
-    study.orphans(ctx.obj.course, ctx.obj.out, as_json=json)
+    print_orphans(ctx.obj.course, ctx.obj.out, as_json=json)
 
 
 @app.command("export-reviews")
@@ -114,6 +114,6 @@ def export_reviews(ctx: typer.Context, json: Json = False) -> None:
 
     Example: vaeflash export-reviews --json
     """
-    from vaeflash.cli import study
+    from vaeflash.cli.reviews import print_reviews
 
-    study.export_reviews(ctx.obj.course, ctx.obj.out, as_json=json)
+    print_reviews(ctx.obj.course, ctx.obj.out, as_json=json)

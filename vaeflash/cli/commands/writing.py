@@ -24,9 +24,9 @@ def id_(
 
     Example: vaeflash id cards/my-deck.md
     """
-    from vaeflash.cli import authoring
+    from vaeflash.cli.id import stamp
 
-    authoring.stamp(ctx.obj.course, decks or [], ctx.obj.out)
+    stamp(ctx.obj.course, decks or [], ctx.obj.out)
 
 
 @app.command("import")
@@ -42,9 +42,9 @@ def import_(
 
     Example: vaeflash import notes.md -o cards/notes.md
     """
-    from vaeflash.cli import authoring
+    from vaeflash.cli.import_deck import import_deck
 
-    authoring.import_deck(ctx.obj.course, file, output, ctx.obj.out, force=force)
+    import_deck(ctx.obj.course, file, output, ctx.obj.out, force=force)
 
 
 new = typer.Typer(cls=TyperGroup, no_args_is_help=True)
@@ -73,9 +73,9 @@ def new_course(
 
     Example: vaeflash new course my-course --title "What I teach"
     """
-    from vaeflash.cli import create
+    from vaeflash.cli.new import start_course
 
-    create.course(folder, title, ctx.obj.out)
+    start_course(folder, title, ctx.obj.out)
 
 
 @new.command("deck")
@@ -91,9 +91,9 @@ def new_deck(
 
     Example: vaeflash new deck elbo --demo kl-divergence
     """
-    from vaeflash.cli import create
+    from vaeflash.cli.new import start_deck
 
-    create.deck(ctx.obj.course, name, title, demo, ctx.obj.out)
+    start_deck(ctx.obj.course, name, title, demo, ctx.obj.out)
 
 
 @new.command("demo")
@@ -111,9 +111,9 @@ def new_demo(
 
     Example: vaeflash new demo beta-tradeoff --card elbo
     """
-    from vaeflash.cli import create
+    from vaeflash.cli.new import start_demo
 
-    create.demo(ctx.obj.course, name, card, ctx.obj.out)
+    start_demo(ctx.obj.course, name, card, ctx.obj.out)
 
 
 @app.command()
@@ -132,9 +132,9 @@ def figures(
 
     Example: vaeflash figures kl-divergence
     """
-    from vaeflash.cli import draw
+    from vaeflash.cli.figures import draw_figures
 
-    draw.draw_figures(ctx.obj, demos or [], trusted=trust, as_json=json)
+    draw_figures(ctx.obj, demos or [], trusted=trust, as_json=json)
 
 
 Decks = Annotated[
@@ -184,9 +184,9 @@ def export_anki(
 
     Example: vaeflash export-anki -o vae.apkg
     """
-    from vaeflash.cli import authoring
+    from vaeflash.cli.export_anki import write_package
 
-    authoring.export(
+    write_package(
         ctx.obj.course,
         output,
         ctx.obj.out,
@@ -216,9 +216,9 @@ def export_html(
 
     Example: vaeflash export-html -o public
     """
-    from vaeflash.cli import export_site
+    from vaeflash.cli.export_html import write_pages
 
-    export_site.export(
+    write_pages(
         ctx.obj.course,
         output,
         ctx.obj.out,

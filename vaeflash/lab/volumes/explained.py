@@ -1,4 +1,4 @@
-"""How much of what cubes differ in a network gives back, beside what needs no training.
+"""The share of the variance between cubes that a network reconstructs, beside untrained baselines.
 
 Explained variance is 1 - MSE / MSE of the mean cube: 1 for copies, 0 for always answering with the
 mean cube, below 0 for worse than that. Principal components with as many numbers in a code are the

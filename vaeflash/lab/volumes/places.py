@@ -1,8 +1,8 @@
-"""Where windows are drawn. A place is a law of windows in a region; what it draws are corners.
+"""Where in a volume training windows are sampled; each sampler gives the windows' first voxels.
 
-    Uniform    every window of the region alike
-    Masked     those whose centre voxel lies in a mask
-    Mixed      a share from one place, the rest from another
+    Uniform    every window of the region with equal probability
+    Masked     those whose centre voxel lies in a mask, with equal probability
+    Mixed      a share from one sampler, the rest from another
 
 A window is a box of d x h x w voxels: a cube in a scroll, or in a flattened surface `(D, V, U)` a
 column through the sheet, whose labels are `(V, U)`. It never reaches outside its region. What looks
@@ -31,7 +31,7 @@ percent for a region of 350^3."""
 
 
 class Places(Protocol):
-    """A law of windows."""
+    """Samples windows of one shape inside a region, independently, from a fixed distribution."""
 
     @property
     def region(self) -> Box:
@@ -156,7 +156,7 @@ class Mixed:
 
     @property
     def window(self) -> Triple:
-        """Of both."""
+        """Voxels of a window along each axis, the same for both samplers."""
         return self.first.window
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
@@ -169,7 +169,7 @@ class Mixed:
 
 
 def below(counts: Tensor | int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Integers from 0 up to the counts, which are outside."""
+    """Uniform random integers, at least 0 and less than `counts`, of the given shape."""
     return torch.randint(_MANY, shape, generator=generator) % counts
 
 

@@ -1,4 +1,4 @@
-"""The first level of an encoder on a CPU, where it costs more than its arithmetic: as a product.
+"""An encoder's first convolution and its pooling on a CPU, as one matrix product in small blocks.
 
 A convolution of one channel to 32 makes 32 numbers of each voxel, and pooling throws seven eighths
 of them away: memory is what takes the time, 4 MB a cube of 32^3, several times over. But a pooled
