@@ -94,9 +94,9 @@ def test_code_in_an_unknown_language_is_plain(language: str) -> None:
 
 def test_highlighting_is_kept_for_the_next_build() -> None:
     highlight("x = 12345", "python")
+    to_html("`a`\n\n```python\nx = 12345```")
     before = highlight.cache_info().hits
 
-    to_html("`a`\n\n```python\nx = 12345```")
     highlight("x = 12345", "python")
 
     assert highlight.cache_info().hits == before + 1
