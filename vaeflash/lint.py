@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -49,118 +49,70 @@ def lint(course: Course) -> list[Finding]:
 def _card(course: Course, card: Card, shown: str) -> Iterator[Finding]:
     here = f"{shown}:{card.line}"
     if card.id is None:
-        yield Finding(
-            Level.ERROR,
-            Problem(
-                here,
-                f"the card '{card.title}' has no id.",
-                f"Run `{command('id', shown)}`: an id keeps its history through every edit.",
-            ),
-        )
-    for claim in card.claims:
-        try:
-            read_claim(course, card, claim, shown)
-        except VaeflashError as error:
-            yield from _errors(error)
-        if not claim.controls:
-            yield Finding(
-                Level.WARNING,
-                Problem(
-                    f"{shown}:{claim.line}",
-                    "the claim has no control, so it cannot become verified.",
-                    "Add a line `:control name=value` under which it comes out the other way.",
-                ),
-            )
+        advice = f"Run `{command('id', shown)}`: an id keeps its history through every edit."
+        yield _error(here, f"the card '{card.title}' has no id.", advice)
+    yield from _claims(course, card, shown)
     for name in card.demos:
         try:
             course.demo(name, here)
         except VaeflashError as error:
             yield from _errors(error)
-    texts = (card.context, card.question, card.answer)
-    for tex in (tex for text in (card.title, *texts, *card.sources) for tex in formulas(text)):
-        if reason := beyond(tex):
-            yield Finding(
-                Level.ERROR,
-                Problem(here, f"a formula stays TeX: {reason}.", "Write it another way."),
-            )
-            continue
-        if not _balanced(tex):
-            yield Finding(
-                Level.ERROR,
-                Problem(here, "the braces of a formula do not match.", f"Mend it: {tex.strip()}"),
-            )
-    if any(map(loses_text, texts)):
-        yield Finding(
-            Level.ERROR,
-            Problem(
-                here,
-                "quotes or lists stand in one another so deep that their text is not shown.",
-                "Use fewer levels.",
-            ),
-        )
-    if card.kind is Kind.CLOZE and is_too_deep(card.question):
-        yield Finding(
-            Level.ERROR,
-            Problem(
-                here,
-                f"clozes stand in one another more than {MAX_DEPTH} deep; the inner ones are text.",
-                "Close each with }}, or hide fewer words within others.",
-            ),
-        )
-    for image in (image for text in texts for image in images(text)):
+    yield from _texts(card, here)
+    for image in (image for text in _sides(card) for image in images(text)):
         try:
             MediaFiles(course.root).add(image, shown, here)
         except CardError as error:
             yield from _errors(error)
 
 
+def _claims(course: Course, card: Card, shown: str) -> Iterator[Finding]:
+    for claim in card.claims:
+        try:
+            read_claim(course, card, claim, shown)
+        except VaeflashError as error:
+            yield from _errors(error)
+        if not claim.controls:
+            yield _warning(
+                f"{shown}:{claim.line}",
+                "the claim has no control, so it cannot become verified.",
+                "Add a line `:control name=value` under which it comes out the other way.",
+            )
+
+
+def _texts(card: Card, here: str) -> Iterator[Finding]:
+    """What Anki, the terminal or pages could not show as it was meant."""
+    for text in (card.title, *_sides(card), *card.sources):
+        for tex in formulas(text):
+            if reason := beyond(tex):
+                yield _error(here, f"a formula stays TeX: {reason}.", "Write it another way.")
+            elif not _balanced(tex):
+                what = "the braces of a formula do not match."
+                yield _error(here, what, f"Mend it: {tex.strip()}")
+    if any(map(loses_text, _sides(card))):
+        what = "quotes or lists stand in one another so deep that their text is not shown."
+        yield _error(here, what, "Use fewer levels.")
+    if card.kind is Kind.CLOZE and is_too_deep(card.question):
+        yield _error(
+            here,
+            f"clozes stand in one another more than {MAX_DEPTH} deep; the inner ones are text.",
+            "Close each with }}, or hide fewer words within others.",
+        )
+
+
+def _sides(card: Card) -> tuple[str, str, str]:
+    return card.context, card.question, card.answer
+
+
 def _whole(course: Course) -> Iterator[Finding]:
     stems = {path.stem for path in course.deck_paths}
     for stem in course.order:
         if stem not in stems:
-            yield Finding(
-                Level.ERROR,
-                Problem(
-                    "course.toml",
-                    f"'decks' names '{stem}', but there is no cards/{stem}.md.",
-                    f"Decks here: {', '.join(sorted(stems)) or 'none'}.",
-                ),
-            )
+            what = f"'decks' names '{stem}', but there is no cards/{stem}.md."
+            yield _error("course.toml", what, f"Decks here: {', '.join(sorted(stems)) or 'none'}.")
     cards = [card for _, reading in course.readings for card in reading.deck.cards]
     yield from _figures(course)
-    linked = {name for card in cards for name in card.all_demos}
-    for name, path in course.demo_paths.items():
-        try:
-            source = course.demo(name)
-        except VaeflashError as error:
-            yield from _errors(error)
-            continue
-        if not source.headline:
-            yield Finding(
-                Level.WARNING,
-                Problem(course.shown(path), "the demo has no docstring.", "State its claim there."),
-            )
-        if name not in linked:
-            yield Finding(
-                Level.WARNING,
-                Problem(course.shown(path), "no card links this demo.", f"Add `:demo {name}`."),
-            )
-    try:
-        ledger = read_ledger(course.ledger_path)
-    except CourseError as error:
-        yield from _errors(error)
-        return
-    known = {card.key_of(claim) for card in cards for claim in card.claims}
-    for entry in ledger:
-        if entry.key not in known:
-            yield Finding(
-                Level.WARNING,
-                Problem(
-                    "ledger.jsonl",
-                    f"evidence for a claim that no card makes: {entry.card}: {entry.claim}",
-                    "The next `vaeflash check` of the whole course drops it.",
-                ),
-            )
+    yield from _demos(course, cards)
+    yield from _evidence(course, cards)
 
 
 def _figures(course: Course) -> Iterator[Finding]:
@@ -174,14 +126,50 @@ def _figures(course: Course) -> Iterator[Finding]:
         for card in reading.deck.cards:
             drawn = [p.name for demo in card.all_demos for p in gallery.pictures.get(demo, ())]
             if drawn and card.figure not in ("", NO_FIGURE, *drawn):
-                yield Finding(
-                    Level.WARNING,
-                    Problem(
-                        f"{shown}:{card.line}",
-                        f"no figure '{card.figure}' of its demos was drawn.",
-                        f"Drawn: {', '.join(drawn)}. If it is new, run `vaeflash figures`.",
-                    ),
+                yield _warning(
+                    f"{shown}:{card.line}",
+                    f"no figure '{card.figure}' of its demos was drawn.",
+                    f"Drawn: {', '.join(drawn)}. If it is new, run `vaeflash figures`.",
                 )
+
+
+def _demos(course: Course, cards: Sequence[Card]) -> Iterator[Finding]:
+    linked = {name for card in cards for name in card.all_demos}
+    for name, path in course.demo_paths.items():
+        try:
+            source = course.demo(name)
+        except VaeflashError as error:
+            yield from _errors(error)
+            continue
+        if not source.headline:
+            what = "the demo has no docstring."
+            yield _warning(course.shown(path), what, "State its claim there.")
+        if name not in linked:
+            yield _warning(course.shown(path), "no card links this demo.", f"Add `:demo {name}`.")
+
+
+def _evidence(course: Course, cards: Sequence[Card]) -> Iterator[Finding]:
+    try:
+        ledger = read_ledger(course.ledger_path)
+    except CourseError as error:
+        yield from _errors(error)
+        return
+    known = {card.key_of(claim) for card in cards for claim in card.claims}
+    for entry in ledger:
+        if entry.key not in known:
+            yield _warning(
+                "ledger.jsonl",
+                f"evidence for a claim that no card makes: {entry.card}: {entry.claim}",
+                "The next `vaeflash check` of the whole course drops it.",
+            )
+
+
+def _error(where: str, what: str, advice: str) -> Finding:
+    return Finding(Level.ERROR, Problem(where, what, advice))
+
+
+def _warning(where: str, what: str, advice: str) -> Finding:
+    return Finding(Level.WARNING, Problem(where, what, advice))
 
 
 def _errors(error: VaeflashError) -> Iterator[Finding]:
