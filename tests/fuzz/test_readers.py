@@ -15,18 +15,10 @@ from vaeflash.errors import VaeflashError
 
 EXAMPLES = {"reviews": 60, "volumes": 100, "checkpoints": 40, "code cache": 100}
 """Of readers that are costly; of all others 250."""
-IN_THE_LAB = pytest.mark.xfail(
-    raises=Exception,
-    strict=False,
-    reason="rare kinds escape from numpy and torch; the lab's code is part of all evidence",
-)
-MARKS = {"checkpoints": IN_THE_LAB, "volumes": IN_THE_LAB}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=MARKS.get(name, ())) for name in READERS]
-)
+@pytest.mark.parametrize("name", READERS)
 def test_a_damaged_document_makes_no_reader_fall(name: str, tmp_path: Path) -> None:
     (tmp_path / "reader").mkdir()
     with apart(tmp_path):

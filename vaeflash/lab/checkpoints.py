@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +74,7 @@ class State:
             self.losses[: self.done] = saved["losses"]
             if self.history:
                 self.history.take_up(saved["history"], len(self.losses))
-        except _UNUSABLE as error:
+        except Exception as error:  # torch raises many kinds for a damaged or foreign file
             reason = str(error).partition("\n")[0].rstrip(".:") or type(error).__name__
             raise DataError(
                 Problem(
@@ -101,16 +100,3 @@ class State:
             "batch size": batches.size,
             "history": history.every if history else 0,
         }
-
-
-_UNUSABLE = (
-    AttributeError,
-    EOFError,
-    KeyError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    pickle.PickleError,
-)
-"""What torch.load and load_state_dict raise for a damaged file, or for one of another network."""

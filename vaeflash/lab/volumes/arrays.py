@@ -27,7 +27,7 @@ def open_npy(path: Path) -> ArrayVolume:
     """
     try:
         voxels = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # numpy raises many kinds for a damaged header
         raise _unreadable(path, error) from error
     if not isinstance(voxels, np.ndarray):
         voxels.close()
