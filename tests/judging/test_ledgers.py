@@ -177,7 +177,7 @@ def test_exports_say_so_too(installed: Course, own: bool) -> None:
     entry = replace(checked(installed), own=own)
     ((_, it),) = installed.cards()
     (claim,) = it.claims
-    told = anki_claim(claim, entry.status, entry), page_claim(claim, entry)
+    told = anki_claim(claim, entry), page_claim(claim, entry)
 
     assert [OWN in text for text in told] == [own, own]
 

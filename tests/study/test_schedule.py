@@ -349,7 +349,7 @@ def test_a_new_card_has_no_interval() -> None:
     [
         ("", {"fsrs": False, "torch": False}),
         (
-            "s.Scheduler().preview(s.NEW, s.datetime.now(s.UTC))",
+            "s.Scheduler().preview(m.NEW, datetime.now(UTC))",
             {"fsrs": True, "torch": False},
         ),
     ],
@@ -358,7 +358,8 @@ def test_fsrs_is_loaded_when_a_card_is_planned_and_torch_never(
     use: str, loaded: dict[str, bool]
 ) -> None:
     script = (
-        "import json, sys\nimport vaeflash.study.schedule as s\n"
+        "import json, sys\nfrom datetime import UTC, datetime\nimport vaeflash.study.memory as m\n"
+        "import vaeflash.study.schedule as s\n"
         f"{use}\nprint(json.dumps({{n: n in sys.modules for n in ('fsrs', 'torch')}}))"
     )
 

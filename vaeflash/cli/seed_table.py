@@ -12,6 +12,7 @@ from rich.text import Text
 from vaeflash.card import Value
 from vaeflash.judging.audit import Answer
 from vaeflash.judging.ledger import Entry
+from vaeflash.judging.words import value_text
 
 MANY_SEEDS, FIRST_SHOWN = 12, 3
 REPEATED = 2
@@ -123,15 +124,3 @@ def _table(columns: Sequence[Column]) -> Table:
     for row in zip(*(cells for _, cells in columns), strict=True):
         table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
     return table
-
-
-def value_text(value: Value | None) -> str:
-    """A value in at most six significant digits; whole numbers, texts and shapes in full."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case float():
-            return f"{value:.6g}"
-        case str():
-            return value or '""'
-    return str(value)

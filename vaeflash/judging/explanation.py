@@ -17,7 +17,6 @@ from vaeflash.claims import (
     parse_params,
     to_overlay,
 )
-from vaeflash.cli.seed_table import value_text
 from vaeflash.course.course import Course
 from vaeflash.course.demo_source import DemoSource
 from vaeflash.errors import ClaimError, VaeflashError
@@ -25,7 +24,7 @@ from vaeflash.judging.audit import Rejudgement, one_run_decides, rejudge
 from vaeflash.judging.evidence import FIRST_SEED, THRESHOLD, Evidence
 from vaeflash.judging.ledger import Entry
 from vaeflash.judging.staleness import CurrentEvidence
-from vaeflash.judging.words import MEANINGS
+from vaeflash.judging.words import MEANINGS, value_text
 from vaeflash.machine import torch_minor
 from vaeflash.printable import command
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vaeflash.card import Status
+from vaeflash.card import Status, Value
 from vaeflash.judging.ledger import OWN, Entry
 
 MEANINGS: Final = {
@@ -60,3 +60,15 @@ def measured_on(entry: Entry) -> list[str]:
     facts = [entry.device, entry.torch and f"torch {entry.torch}", entry.date[:10]]
     facts += [OWN] if entry.own else []
     return [fact for fact in facts if fact]
+
+
+def value_text(value: Value | None) -> str:
+    """A value in at most six significant digits; whole numbers, texts and shapes in full."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{value:.6g}"
+        case str():
+            return value or '""'
+    return str(value)
