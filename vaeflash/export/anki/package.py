@@ -90,28 +90,21 @@ def build_package(
     build = _Build(edition, media, texts)
     decks = edition.decks
     names = [f"{edition.title}::{deck.title}" for deck in decks]
+    ids = [card.id for deck in decks for card in deck.cards if card.id]
+    second = int(time.time() if now is None else now)
     complete = False
-    with _scratch_told(), tempfile.TemporaryFile(prefix="vaeflash-") as file:
-        notes = [NotesOnDisk(file, name) for name in names]
-        try:
+    try:
+        with _scratch_told(), tempfile.TemporaryFile(prefix="vaeflash-") as file:
+            notes = [NotesOnDisk(file, name) for name in names]
             build.notes(notes)
             complete = edition.chosen is None
-        finally:
-            texts.save(whole=complete)
-        anki_decks = [genanki.Deck(_deck_id(edition.course_id, ""), edition.title)]
-        anki_decks[0].notes = NotesOnDisk(file, edition.title)
-        for deck, name, own in zip(decks, names, notes, strict=True):
-            if own or edition.chosen is None:
-                description = inline_to_html(deck.description)
-                anki_deck = genanki.Deck(_deck_id(edition.course_id, deck.title), name, description)
-                anki_deck.notes = own
-                anki_decks.append(anki_deck)
-        ids = [card.id for deck in decks for card in deck.cards if card.id]
-        second = int(time.time() if now is None else now)
-        with memory.changing():
-            changes = _stamp(notes, memory, ids, second, restamp=restamp)
-            write_atomically(out, _package(anki_decks, memory, media.contents, progress))
-            forgotten = [*_saved(memory)]
+            anki_decks = list(_anki_decks(edition, names, notes, NotesOnDisk(file, edition.title)))
+            with memory.changing():
+                changes = _stamp(notes, memory, ids, second, restamp=restamp)
+                write_atomically(out, _package(anki_decks, memory, media.contents, progress))
+                forgotten = [*_saved(memory)]
+    finally:
+        texts.save(whole=complete)
     return ExportReport(
         notes=sum(map(len, notes)),
         cards=sum(own.cards for own in notes),
@@ -125,6 +118,21 @@ def build_package(
             *forgotten,
         ),
     )
+
+
+def _anki_decks(
+    edition: Edition, names: Sequence[str], notes: Sequence[NotesOnDisk], none: NotesOnDisk
+) -> Iterator[genanki.Deck]:
+    """The deck above all, which has no note, and those below it that have one, or all."""
+    above = genanki.Deck(_deck_id(edition.course_id, ""), edition.title)
+    above.notes = none
+    yield above
+    for deck, name, own in zip(edition.decks, names, notes, strict=True):
+        if own or edition.chosen is None:
+            number = _deck_id(edition.course_id, deck.title)
+            below = genanki.Deck(number, name, inline_to_html(deck.description))
+            below.notes = own
+            yield below
 
 
 @contextmanager
