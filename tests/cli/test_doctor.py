@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -125,3 +126,11 @@ def test_a_log_that_contradicts_itself_is_not_to_be_rebuilt(course: Course) -> N
     printed = examined(course)[1]
 
     assert ("does not build on the one before" in printed, "rebuild" in printed) == (True, False)
+
+
+def test_the_doctor_examines_a_machine_beside_demos_that_cannot_be_read(course: Course) -> None:
+    os.mkfifo(course.root / "demos" / "pipe")
+
+    well, printed = examined(course)
+
+    assert (well, "python" in printed) == (True, True)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.text import Text
 
 from vaeflash.cli.screen import Screen, problem_text
 from vaeflash.data import DataSet, available
-
-if TYPE_CHECKING:
-    pass
 
 
 def list_data(screen: Screen, *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from vaeflash import __version__
 from vaeflash.cli.screen import Screen
-from vaeflash.course.consent import is_trusted
+from vaeflash.course.consent import may_look_at_paths
 from vaeflash.errors import Problem, VaeflashError
 from vaeflash.files import cache_folder
 from vaeflash.machine import choose_device, cuda_devices, torch_version
@@ -52,11 +52,11 @@ def print_doctor(settings: Settings, *, as_json: bool, rebuild_reviews: bool = F
     }
     answers, problems = _reviews()
     course = settings.course
-    trusted = is_trusted(course)
+    anywhere = may_look_at_paths(course)
     demos: dict[str, str] = {}
     for name in course.demo_paths:
         try:
-            demos[name] = missing_need(course.demo(name), device, anywhere=trusted)
+            demos[name] = missing_need(course.demo(name), device, anywhere=anywhere)
         except VaeflashError as error:
             demos[name] = str(error.problems[0])
     screen: Screen = settings.out

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from vaeflash.cli.screen import Screen
-from vaeflash.cli.stats import _now
 from vaeflash.course.course import Course
 from vaeflash.study.due import Limits, due_now
 from vaeflash.study.questions import catalogue_of
@@ -26,7 +26,7 @@ def print_due(
     """Print how much a quiz would ask now, in one line."""
     questions = catalogue_of(course).chosen(course, decks)
     with open_store() as store:
-        queues = due_now(store, questions, (clock or _now)(), limits)
+        queues = due_now(store, questions, clock() if clock else datetime.now(UTC), limits)
     counts = {
         "learning": len(queues.learning),
         "review": len(queues.review),

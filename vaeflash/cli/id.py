@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vaeflash.cli.screen import Screen
+from vaeflash.course.card_ids import ids_of
 from vaeflash.course.course import Course
 from vaeflash.files import changing, check_writable, read_text, write_atomically
 from vaeflash.parse import parse_deck, stamp_ids
-
-if TYPE_CHECKING:
-    pass
 
 
 def stamp(course: Course, decks: list[Path], screen: Screen) -> None:
@@ -25,7 +22,7 @@ def stamp(course: Course, decks: list[Path], screen: Screen) -> None:
 
 
 def _stamp(course: Course, decks: list[Path], screen: Screen) -> None:
-    taken = _ids(course)
+    taken = ids_of(course)
     stamped: dict[Path, str] = {}
     for path in decks or list(course.deck_paths):
         text = read_text(path) if decks else course.text_of(path)
@@ -41,8 +38,3 @@ def _stamp(course: Course, decks: list[Path], screen: Screen) -> None:
         check_writable(path)
     for path, new in stamped.items():
         write_atomically(path, new)
-
-
-def _ids(course: Course) -> set[str]:
-    """Every id that a card of the course has."""
-    return {card.id for _, reading in course.readings for card in reading.deck.cards if card.id}

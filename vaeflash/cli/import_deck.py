@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from vaeflash.cli.id import _ids
 from vaeflash.cli.screen import Screen, problem_text
+from vaeflash.course.card_ids import ids_of
 from vaeflash.course.course import Course
 from vaeflash.errors import CardError, CourseError, Problem
 from vaeflash.files import check_writable, read_text, write_atomically
 from vaeflash.parse import read_deck, with_ids, write_deck
-
-if TYPE_CHECKING:
-    pass
 
 
 def import_deck(course: Course, file: Path, output: Path, screen: Screen, *, force: bool) -> None:
@@ -36,7 +32,7 @@ def import_deck(course: Course, file: Path, output: Path, screen: Screen, *, for
     if reading.errors:
         raise CardError(*reading.errors)
     inside = course.root in output.resolve().parents
-    deck = with_ids(reading.deck, _ids(course) if inside else ())
+    deck = with_ids(reading.deck, ids_of(course) if inside else ())
     write_atomically(output, write_deck(deck))
     for repair in reading.repairs:
         screen.print(problem_text(repair, "repaired", "cyan"), soft_wrap=True)

@@ -77,7 +77,7 @@ def _course_json(
                         "title": card.title,
                         "kind": card.kind,
                         "demos": card.all_demos,
-                        "claims": [_claim_json(entry) for entry in current.entries(card)],
+                        "claims": [claim_json(entry) for entry in current.entries(card)],
                     }
                     for card in deck.cards
                 ],
@@ -90,7 +90,8 @@ def _course_json(
     }
 
 
-def _claim_json(entry: Entry) -> dict[str, Any]:
+def claim_json(entry: Entry) -> dict[str, Any]:
+    """An entry as `list --json` and `show --json` have it."""
     return {
         "claim": entry.claim,
         "myth": entry.myth,

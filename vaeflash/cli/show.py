@@ -8,12 +8,13 @@ from rich.padding import Padding
 from rich.text import Text
 
 from vaeflash.card import Card, Deck
-from vaeflash.cli.list import _claim_json
+from vaeflash.cli.list import claim_json
 from vaeflash.cli.screen import Screen, status_text
 from vaeflash.course.course import Course
 from vaeflash.errors import CourseError
 from vaeflash.judging.ledger import OWN, Entry
 from vaeflash.judging.staleness import current_evidence
+from vaeflash.judging.words import counts_in_words
 from vaeflash.printable import command
 
 
@@ -38,7 +39,7 @@ def show_card(course: Course, name: str, screen: Screen, *, as_json: bool) -> No
     current = current_evidence(course)
     if as_json:
         content = asdict(card) | {"deck": deck.title, "path": f"{deck.path}:{card.line}"}
-        content["claims"] = [_claim_json(entry) for entry in current.entries(card)]
+        content["claims"] = [claim_json(entry) for entry in current.entries(card)]
         screen.json("show", content)
         return
     from vaeflash.cli.text import CardMarkdown
@@ -66,8 +67,7 @@ def evidence_text(entry: Entry) -> Text:
     if entry.myth:
         text.append("  (a myth)", style="italic")
     if entry.seeds:
-        word = "seed" if entry.seeds == 1 else "seeds"
-        text.append(f"\n  yes on {entry.yes} of {entry.seeds} {word}", style="dim")
+        text.append(f"\n  yes on {counts_in_words(entry.yes, entry.seeds)}", style="dim")
         text.append(" (solid)" if entry.solid else "", style="dim")
         where = ", ".join([*entry.data.values(), entry.device, f"torch {entry.torch}"])
         text.append(f"; says nothing beyond {where}", style="dim")

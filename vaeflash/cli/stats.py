@@ -45,7 +45,7 @@ def print_stats(
 ) -> None:
     """Print how well cards are kept, what comes back when, and how each deck stands."""
     questions = catalogue_of(course).chosen(course, decks)
-    now = (clock or _now)()
+    now = clock() if clock else datetime.now(UTC)
     with open_store() as store:
         today = day_of(now, store.zone)
         cards = list(dict.fromkeys(question.key.card for question in questions))
@@ -74,10 +74,6 @@ def print_stats(
     else:
         parts += [Text("Nothing answered yet: `vaeflash quiz` begins."), Text()]
     screen.print(Group(*parts, _deck_table(rows)))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _decks(

@@ -10,10 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from vaeflash.claims import (
-    Part,
-    format_params,
-)
+from vaeflash.claims import Part, format_params
 from vaeflash.cli.screen import Screen, status_text
 from vaeflash.cli.seed_table import seed_tables
 from vaeflash.cli.show import find_card

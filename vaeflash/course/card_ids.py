@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from vaeflash.card import Card, Deck
+from vaeflash.course.course import Course
 from vaeflash.errors import Problem
 
 
@@ -13,6 +14,11 @@ def place(deck: Deck, card: Card) -> str:
     """Where a message says a card is."""
     file = f"{deck.path or deck.title}:{card.line}"
     return f"{file} (card '{card.id}')" if card.id else file
+
+
+def ids_of(course: Course) -> set[str]:
+    """Every id that a card of the course has; decks that are damaged in part count, too."""
+    return {card.id for _, reading in course.readings for card in reading.deck.cards if card.id}
 
 
 def identity_problems(decks: Sequence[Deck], without: str) -> Iterator[Problem]:

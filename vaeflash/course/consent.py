@@ -55,6 +55,17 @@ def is_trusted(course: Course) -> bool:
     return agreed is not None and (agreed == _identity(course) or agreed == code_of(course))
 
 
+def may_look_at_paths(course: Course) -> bool:
+    """Whether data at paths that the course names may be looked at: where its demos may run.
+
+    Not before: what a stranger's course names can be any folder of the user's, however large.
+    """
+    try:
+        return is_trusted(course)
+    except CourseError:  # its demos cannot be read
+        return False
+
+
 def trust(course: Course, code: str = "", *, whatever_they_become: bool = False) -> None:
     """Remember that they may, for good or as long as they stay as they are.
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vaeflash.claims import (
-    Overlay,
-)
+from vaeflash.claims import Overlay
 from vaeflash.claims.evaluation import Measured
 from vaeflash.errors import ClaimError, VaeflashError
 from vaeflash.judging.cases import Item

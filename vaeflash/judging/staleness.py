@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from vaeflash.card import Card, Claim, Status
-from vaeflash.course.consent import is_trusted
+from vaeflash.course.consent import may_look_at_paths
 from vaeflash.course.course import Course
 from vaeflash.course.demo_source import DemoSource
-from vaeflash.errors import CourseError, VaeflashError
+from vaeflash.errors import VaeflashError
 from vaeflash.judging.ledger import Entry, Ledger, read_ledger
 from vaeflash.judging.ledgers import read_own
 from vaeflash.judging.status import stated_verdict
@@ -96,15 +96,12 @@ class CurrentEvidence:
             kept: What the entry calls it.
         """
         if (source.name, kept) not in self._used:
-            self._used[source.name, kept] = data_here(source, kept, anywhere=self._trusted)
+            self._used[source.name, kept] = data_here(source, kept, anywhere=self._anywhere)
         return self._used[source.name, kept]
 
     @cached_property
-    def _trusted(self) -> bool:
-        try:
-            return is_trusted(self.course)
-        except CourseError:  # its demos cannot be read
-            return False
+    def _anywhere(self) -> bool:
+        return may_look_at_paths(self.course)
 
     def _changes(self, entry: Entry, claim: Claim) -> Iterator[str]:
         """What changed since the evidence was gathered.

@@ -49,8 +49,8 @@ def missing_need(source: DemoSource, device: str, *, anywhere: bool = True) -> s
     """What the demo needs and this run would not have; empty if nothing.
 
     Args:
-        anywhere: Look for data at a path, too, where the demo's defaults name one. Not for a course
-            whose demos may not run: what it names can be any folder of the user's, however large.
+        anywhere: Look for data at a path, too, where the demo's defaults name one; see
+            `vaeflash.course.consent.may_look_at_paths`.
     """
     if missing := missing_equipment(source, device):
         return missing
