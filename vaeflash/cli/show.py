@@ -14,7 +14,7 @@ from vaeflash.course.course import Course
 from vaeflash.errors import CourseError
 from vaeflash.judging.ledger import OWN, Entry
 from vaeflash.judging.staleness import current_evidence
-from vaeflash.judging.words import counts_in_words
+from vaeflash.judging.words import counts_in_words, data_in_words
 from vaeflash.printable import command
 
 
@@ -69,7 +69,7 @@ def evidence_text(entry: Entry) -> Text:
     if entry.seeds:
         text.append(f"\n  yes on {counts_in_words(entry.yes, entry.seeds)}", style="dim")
         text.append(" (solid)" if entry.solid else "", style="dim")
-        where = ", ".join([*entry.data.values(), entry.device, f"torch {entry.torch}"])
+        where = ", ".join([*data_in_words(entry), entry.device, f"torch {entry.torch}"])
         text.append(f"; says nothing beyond {where}", style="dim")
         text.append(f"; {OWN}" if entry.own else "", style="dim")
     for control in entry.controls:

@@ -49,10 +49,13 @@ def counts_in_words(yes: int, seeds: int) -> str:
 
 def limits_in_words(entry: Entry) -> str:
     """What the evidence says nothing about."""
-    # The fingerprint after the `#` means nothing to a reader.
-    used = [f"{name} ({value.partition(' #')[0]})" for name, value in entry.data.items()]
-    data = ", ".join(used) or "what the demo makes itself"
+    data = ", ".join(data_in_words(entry)) or "what the demo makes itself"
     return f"Says nothing about other data than {data}, other sizes or other devices."
+
+
+def data_in_words(entry: Entry) -> list[str]:
+    """Each data set and which one of it, without a fingerprint: that means nothing to a reader."""
+    return [f"{name} ({value.partition(' #')[0]})" for name, value in entry.data.items()]
 
 
 def measured_on(entry: Entry) -> list[str]:
